@@ -1,0 +1,1 @@
+"""The grader: owns points, verdicts and reports, and starts everything below it."""
