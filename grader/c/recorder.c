@@ -1,0 +1,822 @@
+/* The recorder, as recorder.h describes it. Below: the memory, the start of a call,
+   its faults, its end, then one short function for each call of calls.def. */
+#define _GNU_SOURCE
+#include "recorder.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <linux/futex.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* valgrind judges the student's code, not ours. Where its header is missing, so is
+   valgrind. */
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#define QUIET VALGRIND_DISABLE_ERROR_REPORTING
+#define LOUD VALGRIND_ENABLE_ERROR_REPORTING
+#else
+#define QUIET ((void)0)
+#define LOUD ((void)0)
+#endif
+
+/* CALL_socket, CALL_bind, … */
+enum call_name {
+#define CALL(name) CALL_##name,
+#define SAME(symbol, name)
+#include "calls.def"
+#undef CALL
+#undef SAME
+};
+
+/* --wrap turns send into __wrap_send, and __real_send into send. */
+#define CALL(name) extern __typeof__(name) __real_##name, __wrap_##name;
+#define SAME(symbol, name) extern __typeof__(symbol) __real_##symbol, __wrap_##symbol;
+#include "calls.def"
+#undef CALL
+#undef SAME
+
+/* One recorded call, from its start to its end. */
+struct visit {
+    struct recorded_call *call;
+    struct recorded_call spare; /* the slot, when none is left */
+    int saved;                  /* errno as the caller left it */
+    int refusal;                /* a fault's errno: don't make the call */
+    int leaves;                 /* a fault's errno for success */
+    uint32_t leaver;            /* the bit of that fault */
+    uint32_t shortener;         /* the bit of the fault that set `limit` */
+    size_t limit;               /* most bytes to pass on */
+    bool waits;
+};
+
+/* The memory */
+
+static struct recorder nowhere; /* no slots, no faults: the recorder passes calls on */
+static struct recorder *recorder = &nowhere;
+static uintptr_t load_base;
+static _Thread_local pid_t own_thread;
+
+static int note_load_base(struct dl_phdr_info *program, size_t size, void *data)
+{
+    (void)size;
+    (void)data;
+    load_base = program->dlpi_addr;
+    return 1; /* the program comes first */
+}
+
+static struct recorder *map_recorder(int fd)
+{
+    struct stat file;
+    if (fstat(fd, &file) == -1 || (size_t)file.st_size < sizeof nowhere)
+        return &nowhere;
+    size_t size = (size_t)file.st_size;
+    struct recorder *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return &nowhere;
+    if (map->magic == RECORDER_MAGIC && map->version == RECORDER_VERSION &&
+        map->capacity <= (size - sizeof nowhere) / sizeof map->calls[0])
+        return map;
+    munmap(map, size);
+    return &nowhere;
+}
+
+/* Before the constructors of the student's program. */
+__attribute__((constructor(101))) static void start_recorder(void)
+{
+    const char *number = getenv(RECORDER_VARIABLE);
+    if (number == NULL)
+        return;
+    int fd = (int)strtol(number, NULL, 10);
+    unsetenv(RECORDER_VARIABLE);
+    dl_iterate_phdr(note_load_base, NULL);
+    recorder = map_recorder(fd);
+    __real_close(fd);
+}
+
+void recorder_arm(int on)
+{
+    atomic_exchange(&recorder->armed, on != 0);
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
+/* Copies memory that the student's program names and that may not be there; gives how
+   many bytes were. In two parts, for the kernel copies the whole of a part or nothing.
+   Where a sandbox forbids the call, the program must be trusted. */
+static size_t peek(void *to, const void *from, size_t size)
+{
+    enum { PAGE = 4096 }; /* the smallest there is */
+    int saved = errno;
+    size_t first = PAGE - (uintptr_t)from % PAGE;
+    if (first > size)
+        first = size;
+    char *start = (char *)(uintptr_t)from;
+    struct iovec here = {to, size};
+    struct iovec there[] = {{start, first}, {start + first, size - first}};
+    ssize_t copied = process_vm_readv(getpid(), &here, 1, there, 2, 0);
+    if (copied == -1 && (errno == ENOSYS || errno == EPERM)) {
+        memcpy(to, from, size);
+        copied = (ssize_t)size;
+    }
+    errno = saved;
+    return copied == -1 ? 0 : (size_t)copied;
+}
+
+/* The start of a call, and its faults */
+
+static struct recorded_call *take_slot(struct visit *visit)
+{
+    uint64_t index = atomic_fetch_add(&recorder->total, 1);
+    return index < recorder->capacity ? &recorder->calls[index] : &visit->spare;
+}
+
+static pid_t this_thread(void)
+{
+    if (own_thread == 0)
+        own_thread = gettid();
+    return own_thread;
+}
+
+static bool is_socket(int fd)
+{
+    struct stat file;
+    return fd != RECORDED_NO_FD && fstat(fd, &file) == 0 && S_ISSOCK(file.st_mode);
+}
+
+/* The number of the armed call among those that the fault counts, or 0 for another. */
+static uint32_t count_call(struct fault *fault, const struct recorded_call *call)
+{
+    if ((fault->calls >> call->name & 1) == 0)
+        return 0;
+    if (fault->sockets_only && !(call->flags & RECORDED_SOCKET))
+        return 0;
+    return atomic_fetch_add(&fault->seen, 1) + 1;
+}
+
+/* The same seed gives the same numbers (splitmix64's mixing). */
+static uint32_t draw(const struct fault *fault, uint32_t nth)
+{
+    uint64_t bits = recorder->seed + nth * UINT64_C(0x9e3779b97f4a7c15);
+    bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    bits = (bits ^ bits >> 27) * UINT64_C(0x94d049bb133111eb);
+    bits ^= bits >> 31;
+    return fault->low + (uint32_t)(bits % (fault->high - fault->low + 1));
+}
+
+static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
+{
+    uint32_t bit = UINT32_C(1) << (fault - recorder->faults);
+    switch ((enum fault_action)fault->action) {
+    case FAULT_FAILS:
+        visit->refusal = (int)fault->low;
+        visit->call->faults |= bit;
+        break;
+    case FAULT_SHORTENS:
+        visit->limit = draw(fault, nth);
+        visit->shortener = bit;
+        break;
+    case FAULT_LEAVES:
+        visit->leaves = (int)fault->low;
+        visit->leaver = bit;
+        break;
+    case FAULT_WAITS:
+        visit->waits = true;
+        visit->call->faults |= bit;
+        break;
+    case FAULT_NONE:
+        break;
+    }
+}
+
+static void find_faults(struct visit *visit)
+{
+    struct fault *fault = recorder->faults;
+    for (; fault < recorder->faults + RECORDER_FAULTS && fault->action != FAULT_NONE; fault++) {
+        uint32_t nth = count_call(fault, visit->call);
+        if (nth != 0 && nth >= fault->first && nth <= fault->last && nth % fault->every == 0)
+            strike(visit, fault, nth);
+    }
+}
+
+static void enter(struct visit *visit, enum call_name name, int fd, const void *return_address,
+                  size_t arg_count, const int64_t *args)
+{
+    QUIET;
+    *visit = (struct visit){.saved = errno, .limit = SIZE_MAX};
+    struct recorded_call *call = visit->call = take_slot(visit);
+    bool armed = atomic_load(&recorder->armed);
+    call->name = (uint8_t)name;
+    call->flags = (uint8_t)((is_socket(fd) ? RECORDED_SOCKET : 0) | (armed ? 0 : RECORDED_GIVEN));
+    call->thread = this_thread();
+    call->fd = fd;
+    call->arg_count = (uint8_t)arg_count;
+    memcpy(call->args, args, arg_count * sizeof *args);
+    call->site = (uintptr_t)return_address - 1 - load_base;
+    call->began = now();
+    if (armed)
+        find_faults(visit);
+}
+
+static void wait_for_release(void)
+{
+    while (atomic_load(&recorder->released) == 0)
+        syscall(SYS_futex, &recorder->released, FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+
+/* The slot is filled: says whether to make the call, and sets errno for either case. */
+static bool proceed(struct visit *visit)
+{
+    atomic_store_explicit(&visit->call->state, CALL_ENTERED, memory_order_release);
+    if (visit->waits)
+        wait_for_release();
+    errno = visit->refusal ? visit->refusal : visit->saved;
+    return visit->refusal == 0;
+}
+
+/* What a wrapper below is made of. ENTER takes the slot; N is an argument as a number;
+   MAKE makes the call, or -1 and errno where a fault says so. */
+#define ENTER(name, fd, ...)                                                             \
+    struct visit visit;                                                                  \
+    enter(&visit, CALL_##name, (fd), __builtin_return_address(0),                        \
+          sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
+#define N(argument) ((int64_t)(argument))
+#define MAKE(real_call) (proceed(&visit) ? LOUDLY(real_call) : -1)
+#define LOUDLY(real_call)                                                                \
+    ({                                                                                   \
+        LOUD;                                                                            \
+        __auto_type made = (real_call);                                                  \
+        QUIET;                                                                           \
+        made;                                                                            \
+    })
+
+/* What is noted beside the arguments */
+
+static void note_size(struct visit *visit, size_t size)
+{
+    visit->call->size = size;
+    visit->call->flags |= RECORDED_SIZE;
+}
+
+static void note_address(struct visit *visit, const void *address, socklen_t length)
+{
+    struct recorded_call *call = visit->call;
+    if (address == NULL)
+        return;
+    if (length > RECORDED_ADDRESS)
+        length = RECORDED_ADDRESS;
+    call->address_length = (uint32_t)peek(call->address, address, length);
+}
+
+static void note_data(struct visit *visit, const void *data, size_t size)
+{
+    struct recorded_call *call = visit->call;
+    if (size > RECORDED_DATA)
+        size = RECORDED_DATA;
+    call->data_length = (uint8_t)peek(call->data, data, size);
+}
+
+static void note_text(struct visit *visit, const char *text)
+{
+    note_data(visit, text, RECORDED_DATA);
+    visit->call->data_length =
+        (uint8_t)strnlen((char *)visit->call->data, visit->call->data_length);
+}
+
+/* The length that the caller's variable holds; 0 where there is none. */
+static socklen_t room_in(const socklen_t *length)
+{
+    socklen_t room = 0;
+    peek(&room, length, sizeof room);
+    return room;
+}
+
+static socklen_t note_room(struct visit *visit, const socklen_t *length)
+{
+    socklen_t room = room_in(length);
+    if (length != NULL)
+        note_size(visit, room);
+    return room;
+}
+
+/* After the call, the kernel has written at most `room` bytes. */
+static void note_answer(struct visit *visit, const void *address, const socklen_t *length,
+                        socklen_t room)
+{
+    if (address != NULL && length != NULL)
+        note_address(visit, address, *length < room ? *length : room);
+}
+
+/* Notes the size asked for, and gives what a fault lets through. */
+static size_t allow(struct visit *visit, size_t size)
+{
+    note_size(visit, size);
+    if (size <= visit->limit)
+        return size;
+    visit->call->faults |= visit->shortener;
+    return visit->limit;
+}
+
+/* The end of a call */
+
+static int64_t complete(struct visit *visit, int64_t result, int error)
+{
+    struct recorded_call *call = visit->call;
+    call->result = result;
+    call->error = error;
+    if (error == 0 && visit->leaves) {
+        call->faults |= visit->leaver;
+        errno = visit->leaves;
+    }
+    call->ended = now();
+    atomic_store_explicit(&call->state, CALL_RETURNED, memory_order_release);
+    LOUD;
+    return result;
+}
+
+static int64_t leave(struct visit *visit, int64_t result)
+{
+    return complete(visit, result, result == -1 ? errno : 0);
+}
+
+static int leave_int(struct visit *visit, int result)
+{
+    return (int)leave(visit, result);
+}
+
+static int leave_answer(struct visit *visit, int result, const void *address,
+                        const socklen_t *length, socklen_t room)
+{
+    if (result != -1)
+        note_answer(visit, address, length, room);
+    return leave_int(visit, result);
+}
+
+/* The pthread functions give the error as their result and leave errno alone. */
+static int leave_error(struct visit *visit, int error)
+{
+    if (error == -1)
+        error = visit->refusal;
+    errno = visit->saved;
+    return (int)complete(visit, error, error);
+}
+
+/* After a call that moved bytes: the kernel took or filled the first `moved` of these
+   parts, so they can be read, and faster than peek() does. */
+static ssize_t leave_parts(struct visit *visit, ssize_t moved, const struct iovec *parts,
+                           size_t count)
+{
+    struct recorded_call *call = visit->call;
+    size_t left = moved > 0 ? (size_t)moved : 0;
+    if (left > RECORDED_DATA)
+        left = RECORDED_DATA;
+    for (size_t i = 0; i < count && left > 0; i++) {
+        size_t piece = parts[i].iov_len < left ? parts[i].iov_len : left;
+        memcpy(call->data + call->data_length, parts[i].iov_base, piece);
+        call->data_length = (uint8_t)(call->data_length + piece);
+        left -= piece;
+    }
+    return leave(visit, moved);
+}
+
+static ssize_t leave_bytes(struct visit *visit, ssize_t moved, const void *bytes, size_t size)
+{
+    struct iovec part = {(void *)(uintptr_t)bytes, size};
+    return leave_parts(visit, moved, &part, 1);
+}
+
+/* With MSG_TRUNC the result counts bytes that were never stored. */
+static size_t stored(size_t size, int flags)
+{
+    return flags & MSG_TRUNC ? 0 : size;
+}
+
+/* Sockets */
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+    ENTER(socket, RECORDED_NO_FD, N(domain), N(type), N(protocol));
+    return leave_int(&visit, MAKE(__real_socket(domain, type, protocol)));
+}
+
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    ENTER(bind, fd, N(fd), N(address), N(length));
+    note_address(&visit, address, length);
+    return leave_int(&visit, MAKE(__real_bind(fd, address, length)));
+}
+
+int __wrap_listen(int fd, int backlog)
+{
+    ENTER(listen, fd, N(fd), N(backlog));
+    return leave_int(&visit, MAKE(__real_listen(fd, backlog)));
+}
+
+int __wrap_accept(int fd, struct sockaddr *address, socklen_t *length)
+{
+    ENTER(accept, fd, N(fd), N(address), N(length));
+    socklen_t room = note_room(&visit, length);
+    int connection = MAKE(__real_accept(fd, address, length));
+    return leave_answer(&visit, connection, address, length, room);
+}
+
+int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    ENTER(accept4, fd, N(fd), N(address), N(length), N(flags));
+    socklen_t room = note_room(&visit, length);
+    int connection = MAKE(__real_accept4(fd, address, length, flags));
+    return leave_answer(&visit, connection, address, length, room);
+}
+
+int __wrap_getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+    ENTER(getsockname, fd, N(fd), N(address), N(length));
+    socklen_t room = note_room(&visit, length);
+    int result = MAKE(__real_getsockname(fd, address, length));
+    return leave_answer(&visit, result, address, length, room);
+}
+
+int __wrap_getpeername(int fd, struct sockaddr *address, socklen_t *length)
+{
+    ENTER(getpeername, fd, N(fd), N(address), N(length));
+    socklen_t room = note_room(&visit, length);
+    int result = MAKE(__real_getpeername(fd, address, length));
+    return leave_answer(&visit, result, address, length, room);
+}
+
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    ENTER(connect, fd, N(fd), N(address), N(length));
+    note_address(&visit, address, length);
+    return leave_int(&visit, MAKE(__real_connect(fd, address, length)));
+}
+
+int __wrap_shutdown(int fd, int how)
+{
+    ENTER(shutdown, fd, N(fd), N(how));
+    return leave_int(&visit, MAKE(__real_shutdown(fd, how)));
+}
+
+int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+    ENTER(setsockopt, fd, N(fd), N(level), N(option), N(value), N(length));
+    note_data(&visit, value, length);
+    return leave_int(&visit, MAKE(__real_setsockopt(fd, level, option, value, length)));
+}
+
+int __wrap_getsockopt(int fd, int level, int option, void *value, socklen_t *length)
+{
+    ENTER(getsockopt, fd, N(fd), N(level), N(option), N(value), N(length));
+    note_room(&visit, length);
+    int result = MAKE(__real_getsockopt(fd, level, option, value, length));
+    if (result == 0)
+        note_data(&visit, value, *length);
+    return leave_int(&visit, result);
+}
+
+/* Bytes out and in */
+
+ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
+{
+    ENTER(send, fd, N(fd), N(data), N(size), N(flags));
+    size_t most = allow(&visit, size);
+    return leave_bytes(&visit, MAKE(__real_send(fd, data, most, flags)), data, most);
+}
+
+ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags,
+                      const struct sockaddr *address, socklen_t length)
+{
+    ENTER(sendto, fd, N(fd), N(data), N(size), N(flags), N(address));
+    size_t most = allow(&visit, size);
+    note_address(&visit, address, length);
+    ssize_t sent = MAKE(__real_sendto(fd, data, most, flags, address, length));
+    return leave_bytes(&visit, sent, data, most);
+}
+
+ssize_t __wrap_write(int fd, const void *data, size_t size)
+{
+    ENTER(write, fd, N(fd), N(data), N(size));
+    size_t most = allow(&visit, size);
+    return leave_bytes(&visit, MAKE(__real_write(fd, data, most)), data, most);
+}
+
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
+{
+    ENTER(recv, fd, N(fd), N(buffer), N(size), N(flags));
+    size_t most = allow(&visit, size);
+    ssize_t got = MAKE(__real_recv(fd, buffer, most, flags));
+    return leave_bytes(&visit, got, buffer, stored(most, flags));
+}
+
+ssize_t __wrap_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
+                        socklen_t *length)
+{
+    ENTER(recvfrom, fd, N(fd), N(buffer), N(size), N(flags), N(address));
+    size_t most = allow(&visit, size);
+    socklen_t room = address != NULL ? room_in(length) : 0;
+    ssize_t got = MAKE(__real_recvfrom(fd, buffer, most, flags, address, length));
+    if (got != -1)
+        note_answer(&visit, address, length, room);
+    return leave_bytes(&visit, got, buffer, stored(most, flags));
+}
+
+ssize_t __wrap_read(int fd, void *buffer, size_t size)
+{
+    ENTER(read, fd, N(fd), N(buffer), N(size));
+    size_t most = allow(&visit, size);
+    return leave_bytes(&visit, MAKE(__real_read(fd, buffer, most)), buffer, most);
+}
+
+/* Bytes out and in, through a list of buffers. What a fault shortens is a copy of the
+   list; of a longer list only the copied part is counted and shortened. */
+struct vector {
+    const struct iovec *parts; /* what to pass on: the caller's list, or the copy */
+    size_t count;
+    struct iovec copy[64];
+};
+
+/* Cuts the list off after `left` bytes; gives how many parts remain. */
+static size_t cut_parts(struct iovec *parts, size_t left)
+{
+    size_t i = 0;
+    for (; parts[i].iov_len < left; i++)
+        left -= parts[i].iov_len;
+    parts[i].iov_len = left;
+    return i + 1;
+}
+
+static void allow_parts(struct visit *visit, struct vector *vector, const struct iovec *parts,
+                        size_t count)
+{
+    size_t size = 0, most = sizeof vector->copy / sizeof vector->copy[0];
+    size_t copied = count < most ? count : most;
+    copied = peek(vector->copy, parts, copied * sizeof *parts) / sizeof *parts;
+    for (size_t i = 0; i < copied; i++)
+        size += vector->copy[i].iov_len;
+    size_t allowed = allow(visit, size);
+    vector->parts = allowed < size ? vector->copy : parts;
+    vector->count = allowed < size ? cut_parts(vector->copy, allowed) : count;
+}
+
+/* The message to pass on: the caller's, or its copy with a shorter list. */
+static struct msghdr *allow_message(struct visit *visit, struct vector *vector,
+                                    struct msghdr *message, struct msghdr *copy)
+{
+    *copy = (struct msghdr){.msg_iovlen = 0};
+    peek(copy, message, sizeof *copy);
+    allow_parts(visit, vector, copy->msg_iov, copy->msg_iovlen);
+    if (vector->parts != vector->copy)
+        return message;
+    copy->msg_iov = vector->copy;
+    copy->msg_iovlen = vector->count;
+    return copy;
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    ENTER(sendmsg, fd, N(fd), N(message), N(flags));
+    struct vector vector;
+    struct msghdr copy, *ours = (struct msghdr *)(uintptr_t)message;
+    ours = allow_message(&visit, &vector, ours, &copy);
+    ssize_t sent = MAKE(__real_sendmsg(fd, ours, flags));
+    return leave_parts(&visit, sent, vector.parts, vector.count);
+}
+
+ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
+{
+    ENTER(writev, fd, N(fd), N(parts), N(count));
+    struct vector vector;
+    allow_parts(&visit, &vector, parts, (size_t)count);
+    ssize_t sent = MAKE(__real_writev(fd, vector.parts, (int)vector.count));
+    return leave_parts(&visit, sent, vector.parts, vector.count);
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ENTER(recvmsg, fd, N(fd), N(message), N(flags));
+    struct vector vector;
+    struct msghdr copy, *ours = allow_message(&visit, &vector, message, &copy);
+    ssize_t got = MAKE(__real_recvmsg(fd, ours, flags));
+    if (got != -1 && ours == &copy) {
+        message->msg_namelen = copy.msg_namelen;
+        message->msg_controllen = copy.msg_controllen;
+        message->msg_flags = copy.msg_flags;
+    }
+    return leave_parts(&visit, got, vector.parts, stored(vector.count, flags));
+}
+
+ssize_t __wrap_readv(int fd, const struct iovec *parts, int count)
+{
+    ENTER(readv, fd, N(fd), N(parts), N(count));
+    struct vector vector;
+    allow_parts(&visit, &vector, parts, (size_t)count);
+    ssize_t got = MAKE(__real_readv(fd, vector.parts, (int)vector.count));
+    return leave_parts(&visit, got, vector.parts, vector.count);
+}
+
+/* Descriptors */
+
+/* Linux closes the descriptor even where close fails, so that a fault does, too. */
+int __wrap_close(int fd)
+{
+    ENTER(close, fd, N(fd));
+    int refusal = visit.refusal;
+    visit.refusal = 0;
+    int result = MAKE(__real_close(fd));
+    if (result == 0 && refusal != 0) {
+        errno = refusal;
+        result = -1;
+    }
+    return leave_int(&visit, result);
+}
+
+int __wrap_dup(int fd)
+{
+    ENTER(dup, fd, N(fd));
+    return leave_int(&visit, MAKE(__real_dup(fd)));
+}
+
+int __wrap_dup2(int fd, int wanted)
+{
+    ENTER(dup2, fd, N(fd), N(wanted));
+    return leave_int(&visit, MAKE(__real_dup2(fd, wanted)));
+}
+
+int __wrap_dup3(int fd, int wanted, int flags)
+{
+    ENTER(dup3, fd, N(fd), N(wanted), N(flags));
+    return leave_int(&visit, MAKE(__real_dup3(fd, wanted, flags)));
+}
+
+/* The third argument is an int, a pointer or missing: passed on as it came. */
+int __wrap_fcntl(int fd, int command, ...)
+{
+    va_list rest;
+    va_start(rest, command);
+    long argument = va_arg(rest, long);
+    va_end(rest);
+    ENTER(fcntl, fd, N(fd), N(command), N((int)argument));
+    return leave_int(&visit, MAKE(__real_fcntl(fd, command, argument)));
+}
+
+int __wrap_fcntl64(int fd, int command, ...) __attribute__((alias("__wrap_fcntl")));
+
+/* Waiting */
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    ENTER(poll, RECORDED_NO_FD, N(fds), N(count), N(timeout));
+    return leave_int(&visit, MAKE(__real_poll(fds, count, timeout)));
+}
+
+int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                 const sigset_t *mask)
+{
+    ENTER(ppoll, RECORDED_NO_FD, N(fds), N(count), N(timeout), N(mask));
+    return leave_int(&visit, MAKE(__real_ppoll(fds, count, timeout, mask)));
+}
+
+int __wrap_select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
+{
+    ENTER(select, RECORDED_NO_FD, N(count), N(in), N(out), N(except), N(timeout));
+    return leave_int(&visit, MAKE(__real_select(count, in, out, except, timeout)));
+}
+
+int __wrap_pselect(int count, fd_set *in, fd_set *out, fd_set *except,
+                   const struct timespec *timeout, const sigset_t *mask)
+{
+    ENTER(pselect, RECORDED_NO_FD, N(count), N(in), N(out), N(except), N(timeout));
+    return leave_int(&visit, MAKE(__real_pselect(count, in, out, except, timeout, mask)));
+}
+
+int __wrap_epoll_create1(int flags)
+{
+    ENTER(epoll_create1, RECORDED_NO_FD, N(flags));
+    return leave_int(&visit, MAKE(__real_epoll_create1(flags)));
+}
+
+int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    ENTER(epoll_ctl, epoll, N(epoll), N(operation), N(fd), N(event));
+    return leave_int(&visit, MAKE(__real_epoll_ctl(epoll, operation, fd, event)));
+}
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
+{
+    ENTER(epoll_wait, epoll, N(epoll), N(events), N(count), N(timeout));
+    return leave_int(&visit, MAKE(__real_epoll_wait(epoll, events, count, timeout)));
+}
+
+/* Threads and processes */
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*start)(void *), void *argument)
+{
+    ENTER(pthread_create, RECORDED_NO_FD, N(thread), N(attributes), N(start), N(argument));
+    return leave_error(&visit, MAKE(__real_pthread_create(thread, attributes, start, argument)));
+}
+
+int __wrap_pthread_join(pthread_t thread, void **result)
+{
+    ENTER(pthread_join, RECORDED_NO_FD, N(thread), N(result));
+    return leave_error(&visit, MAKE(__real_pthread_join(thread, result)));
+}
+
+int __wrap_pthread_detach(pthread_t thread)
+{
+    ENTER(pthread_detach, RECORDED_NO_FD, N(thread));
+    return leave_error(&visit, MAKE(__real_pthread_detach(thread)));
+}
+
+/* The slot is the parent's, which completes it. */
+pid_t __wrap_fork(void)
+{
+    ENTER(fork, RECORDED_NO_FD);
+    pid_t child = MAKE(__real_fork());
+    if (child != 0)
+        return leave_int(&visit, child);
+    own_thread = 0;
+    LOUD;
+    return 0;
+}
+
+int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
+{
+    ENTER(sigaction, RECORDED_NO_FD, N(signo), 0, 0);
+    struct sigaction wanted;
+    if (peek(&wanted, action, sizeof wanted) == sizeof wanted) {
+        visit.call->args[1] = wanted.sa_handler == SIG_IGN;
+        visit.call->args[2] = wanted.sa_flags;
+    }
+    return leave_int(&visit, MAKE(__real_sigaction(signo, action, old)));
+}
+
+sighandler_t __wrap_signal(int signo, sighandler_t handler)
+{
+    ENTER(signal, RECORDED_NO_FD, N(signo), handler == SIG_IGN);
+    return (sighandler_t)leave(&visit, MAKE((int64_t)__real_signal(signo, handler)));
+}
+
+sighandler_t __wrap___sysv_signal(int signo, sighandler_t handler)
+{
+    ENTER(signal, RECORDED_NO_FD, N(signo), handler == SIG_IGN);
+    return (sighandler_t)leave(&visit, MAKE((int64_t)__real___sysv_signal(signo, handler)));
+}
+
+/* Addresses as text */
+
+int __wrap_inet_pton(int family, const char *text, void *address)
+{
+    ENTER(inet_pton, RECORDED_NO_FD, N(family), N(text), N(address));
+    note_text(&visit, text);
+    return leave_int(&visit, MAKE(__real_inet_pton(family, text, address)));
+}
+
+in_addr_t __wrap_inet_addr(const char *text)
+{
+    ENTER(inet_addr, RECORDED_NO_FD, N(text));
+    note_text(&visit, text);
+    return (in_addr_t)leave(&visit, MAKE((int64_t)__real_inet_addr(text)));
+}
+
+/* Fails with 0. */
+int __wrap_inet_aton(const char *text, struct in_addr *address)
+{
+    ENTER(inet_aton, RECORDED_NO_FD, N(text), N(address));
+    note_text(&visit, text);
+    int valid = MAKE(__real_inet_aton(text, address));
+    return (int)complete(&visit, valid == 1, valid == -1 ? errno : 0);
+}
+
+/* Gives an error of its own; a fault is EAI_SYSTEM, which says to look at errno. */
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **found)
+{
+    ENTER(getaddrinfo, RECORDED_NO_FD, N(node), N(service), N(hints), N(found));
+    note_text(&visit, node);
+    int error = MAKE(__real_getaddrinfo(node, service, hints, found));
+    if (visit.refusal)
+        error = EAI_SYSTEM;
+    return (int)complete(&visit, error, error == EAI_SYSTEM ? errno : 0);
+}

@@ -1,0 +1,162 @@
+"""The recorder's memory, seen from the grader: made before a run, read at any moment, also after SIGKILL.
+
+The layout is that of c/recorder.h. The student's program can write into this memory: whatever it holds is
+read as numbers and short texts, and none of it is believed to be in range.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import mmap
+import os
+import platform
+import re
+import socket
+import struct
+import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from .calls import CALLS, SYMBOLS
+from .evidence import Call, Location
+from .faults import MOST_FAULTS, Fault, parse_faults
+
+VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
+WRAPPED: tuple[str, ...] = CALLS
+
+_MAGIC, _VERSION = 0x6B636F73, 1
+_HEADER = struct.Struct("=IIIIIIQQ")
+_FAULT = struct.Struct("=QIIIIIIII")
+_SLOT = struct.Struct("=IBBBBiiIiqq5qqQQI28s32s")
+_RELEASED, _TOTAL = 16, 32              # offsets in the header
+_SLOTS = _HEADER.size + MOST_FAULTS * _FAULT.size
+
+_ENTERED, _RETURNED = 1, 2
+_SOCKET, _GIVEN, _SIZE = 1, 2, 4
+_NO_FD = -2**31
+
+_FUTEX_WAKE = 1
+_SYS_FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 202)
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def link_flags() -> list[str]:
+    """What the program must be linked with, besides recorder.o and -pthread."""
+    return [f"-Wl,--wrap={symbol}" for symbol in SYMBOLS]
+
+
+class Recording:
+    """One run's recording. The program gets `fd`, and its number there in SOCKLAB_RECORD."""
+
+    def __init__(self, fd: int, memory: mmap.mmap, capacity: int, faults: tuple[Fault, ...]) -> None:
+        self.fd = fd
+        self._memory = memory
+        self._capacity = capacity
+        self._faults = faults
+        self._finished: dict[int, Call] = {}
+
+    @classmethod
+    def create(cls, faults: str, seed: int, capacity: int = 4096) -> Recording:
+        """Memory for a run with these faults; they are armed from the start. Raises FaultError."""
+        table = parse_faults(faults)
+        size = _SLOTS + capacity * _SLOT.size
+        fd = os.memfd_create("recording", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(fd, size)
+        # Without the seals a program could shrink the file, and reading it would kill the grader.
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        memory = mmap.mmap(fd, size)
+        _HEADER.pack_into(memory, 0, _MAGIC, _VERSION, capacity, 1, 0, 0, seed % 2**64, 0)
+        for index, fault in enumerate(table):
+            _FAULT.pack_into(memory, _HEADER.size + index * _FAULT.size, fault.mask, fault.action,
+                             fault.sockets_only, fault.first, fault.last, fault.every, fault.low, fault.high, 0)
+        return cls(fd, memory, capacity, table)
+
+    @property
+    def total(self) -> int:
+        """The calls made so far, kept or not."""
+        return int.from_bytes(self._memory[_TOTAL:_TOTAL + 8], "little")
+
+    def calls(self) -> tuple[Call, ...]:
+        """The calls kept so far, in the order in which they began."""
+        found = (self._call(index) for index in range(min(self.total, self._capacity)))
+        return tuple(call for call in found if call is not None)
+
+    def release(self) -> None:
+        """Lets the calls go on that a fault holds, now and later."""
+        word = ctypes.c_uint32.from_buffer(self._memory, _RELEASED)
+        word.value = 1
+        _LIBC.syscall(_SYS_FUTEX, ctypes.byref(word), _FUTEX_WAKE, 2**31 - 1, None, None, 0)
+
+    def close(self) -> None:
+        """Gives the memory back; nothing can be read any more."""
+        if self.fd != -1:
+            self._memory.close()
+            os.close(self.fd)
+            self.fd = -1
+
+    def _call(self, index: int) -> Call | None:
+        """The call in a slot; None where it isn't filled yet. One that has returned never changes."""
+        if index not in self._finished:
+            start = _SLOTS + index * _SLOT.size
+            call = _decode(index, self._memory[start:start + _SLOT.size], self._faults)
+            if call is None or call.ended is None:
+                return call
+            self._finished[index] = call
+        return self._finished[index]
+
+
+def _decode(index: int, slot: bytes, faults: tuple[Fault, ...]) -> Call | None:
+    (state, name, flags, arg_count, data_length, thread, fd, struck, error, began, ended,
+     *args, result, site, size, address_length, address, data) = _SLOT.unpack(slot)
+    if state not in (_ENTERED, _RETURNED) or name >= len(CALLS):
+        return None
+    family, shown = _address(address[:address_length])
+    returned = state == _RETURNED
+    return Call(
+        index=index, thread=thread, name=CALLS[name], began=began, ended=ended if returned else None,
+        fd=None if fd == _NO_FD else fd, args=tuple(args[:arg_count]), result=result if returned else None,
+        errno=error if returned else 0, address=shown, family=family, data=data[:data_length],
+        size=size if flags & _SIZE else None,
+        faulted="; ".join(fault.text for bit, fault in enumerate(faults) if struck >> bit & 1) or None,
+        given=bool(flags & _GIVEN), socket=bool(flags & _SOCKET), site=site, where=None)
+
+
+def _address(raw: bytes) -> tuple[int | None, str | None]:
+    """The family, and "127.0.0.1:7788" or "[::1]:80" where it is an internet address."""
+    if len(raw) < 2:
+        return None, None
+    family = int.from_bytes(raw[:2], "little")
+    port = int.from_bytes(raw[2:4], "big")
+    if family == socket.AF_INET and len(raw) >= 8:
+        return family, f"{socket.inet_ntop(family, raw[4:8])}:{port}"
+    if family == socket.AF_INET6 and len(raw) >= 24:
+        return family, f"[{socket.inet_ntop(family, raw[8:24])}]:{port}"
+    return family, None
+
+
+def resolve(calls: Iterable[Call], program: Path) -> tuple[Call, ...]:
+    """The calls with their source lines, as far as the program's debugging information knows them."""
+    calls = tuple(calls)
+    places = _locate(sorted({call.site for call in calls}), program)
+    return tuple(replace(call, where=places.get(call.site)) for call in calls)
+
+
+def _locate(sites: list[int], program: Path) -> dict[int, Location]:
+    """One run of addr2line, which answers each address with one line, "file:line" or "??:0"."""
+    if not sites:
+        return {}
+    try:
+        answer = subprocess.run(["addr2line", "-e", program], input="".join(f"{site:#x}\n" for site in sites),
+                                capture_output=True, text=True, errors="replace", timeout=30,
+                                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
+    except (OSError, subprocess.SubprocessError):
+        return {}                       # lines explain a verdict; none rests on them
+    places = {}
+    for site, line in zip(sites, answer.stdout.splitlines()):
+        if found := re.match(r"(.*):(\d+)(?: \(discriminator \d+\))?$", line):
+            name, number = Path(found[1]).name, int(found[2])
+            if number and name != "??":
+                places[site] = Location(name, number)
+    return places
