@@ -3,13 +3,14 @@
  *
  *     probe [--times N] [--stay] FUNCTION …
  *
- *     client_connect IP PORT
+ *     client_connect IP PORT [TEXT]             sends TEXT on what it returned
  *     send_all [--when-left] IP PORT [TEXT]     on a connection the probe makes
  *     client_send IP PORT [TEXT]
  *     prompt_line PROMPT CAP
  *
- * Without TEXT the bytes to send are all of standard input. --times calls the
- * function N times, and each call is reported. --stay keeps every descriptor
+ * send_all and client_send get TEXT as the C string it is; without TEXT, all of
+ * standard input, which no NUL follows. --times calls the function N times, and
+ * each call is reported. --stay keeps every descriptor
  * afterwards until standard input ends. --when-left waits, before the first
  * call, until the peer has closed or reset the connection.
  *
@@ -61,32 +62,29 @@ struct data {
     size_t len;
 };
 
-/* The data is followed by guard bytes, and those by one NUL: a function that
- * looks for the end of a text goes too far, but not out of the memory. */
-static struct data read_data(const char *text)
+/* The data is followed by guard bytes, and those by a NUL: a function that looks
+ * for the end of a text goes too far, but not out of the memory. */
+static struct data read_data(void)
 {
     struct data data = {NULL, 0};
-    size_t cap = text == NULL ? 1 << 20 : strlen(text);
-    for (;;) {
-        unsigned char *more = realloc(data.bytes, cap + GUARD_LEN + 1);
-        if (more == NULL)
-            give_up("out of memory");
-        data.bytes = more;
-        if (text != NULL) {
-            memcpy(data.bytes, text, cap);
-            data.len = cap;
-            break;
-        }
-        ssize_t n;
-        while (data.len < cap && (n = read(STDIN_FILENO, data.bytes + data.len, cap - data.len)) > 0)
-            data.len += (size_t)n;
-        if (data.len < cap)
-            break;
+    size_t cap = 1 << 20;
+    ssize_t n;
+    do {
         cap *= 2;
-    }
+        data.bytes = realloc(data.bytes, cap + GUARD_LEN + 1);
+        if (data.bytes == NULL)
+            give_up("out of memory");
+        while ((n = read(STDIN_FILENO, data.bytes + data.len, cap - data.len)) > 0)
+            data.len += (size_t)n;
+    } while (data.len == cap);
     memset(data.bytes + data.len, GUARD, GUARD_LEN);
     data.bytes[data.len + GUARD_LEN] = '\0';
     return data;
+}
+
+static struct data data_argument(char *text)
+{
+    return text == NULL ? read_data() : (struct data){(unsigned char *)text, strlen(text)};
 }
 
 /* ---- the calls ---- */
@@ -98,6 +96,8 @@ static void call_client_connect(char **argv)
         report_begin();
         int fd = client_connect(argv[0], port);
         report_call(fd, errno);
+        if (argv[2] != NULL)
+            send(fd, argv[2], strlen(argv[2]), MSG_NOSIGNAL);   /* the peer sees what comes of it */
     }
 }
 
@@ -131,7 +131,7 @@ static void call_send_all(char **argv)
     if (argv[0] == NULL || argv[1] == NULL)
         give_up("send_all: which server?");
 
-    struct data data = read_data(argv[2]);
+    struct data data = data_argument(argv[2]);
     int fd = dial(argv[0], argv[1]);
     if (when_left)
         wait_until_peer_left(fd);
@@ -141,19 +141,17 @@ static void call_send_all(char **argv)
         report_call(result, errno);
     }
     report_number("open", fcntl(fd, F_GETFD) != -1);
-    free(data.bytes);
 }
 
 static void call_client_send(char **argv)
 {
     uint16_t port = port_argument(argv[1]);
-    struct data data = read_data(argv[2]);
+    struct data data = data_argument(argv[2]);
     for (unsigned i = 0; i < times; i++) {
         report_begin();
         int result = client_send(argv[0], port, data.bytes, data.len);
         report_call(result, errno);
     }
-    free(data.bytes);
 }
 
 /* Each call's line is reported as line1, line2, …, as far as its NUL; where
@@ -190,7 +188,7 @@ static const struct {
     int least, most;            /* how many arguments */
     void (*call)(char **argv);
 } functions[] = {
-    {"client_connect", 2, 2, call_client_connect},
+    {"client_connect", 2, 3, call_client_connect},
     {"send_all", 2, 4, call_send_all},
     {"client_send", 2, 3, call_client_send},
     {"prompt_line", 2, 2, call_prompt_line},
