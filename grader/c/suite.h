@@ -159,6 +159,9 @@ void expect_line(struct run run, const char *line);             /* one whole lin
 void expect_errors_contain(struct run run, const char *text);   /* standard error */
 void expect_clean_memory(struct run run);                       /* valgrind found no error and no leak */
 
+/* `what` holds just these bytes: "the line that prompt_line() gave". Says where the two differ. */
+void expect_same(struct run run, const char *what, struct bytes actual, struct bytes expected);
+
 /* Says it in the suite's own words. `pattern`: what was seen, then what should have been, one sentence. */
 void expect(bool condition, const char *pattern, ...) __attribute__((format(printf, 2, 3)));
 void fail(const char *pattern, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -1,0 +1,278 @@
+"""Compiles and links: the kit's own parts, a lab's suite, and the student's program.
+
+Everything built is kept under build/cache by the hash of all that went into it, and put there whole
+(built aside, then renamed). So nothing is rebuilt that didn't change, and two grades at once share
+what they can and disturb nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from .catalog import KIT, Lab
+from .evidence import Location
+from .recording import link_flags
+
+CACHE = KIT / "build" / "cache"
+KEPT = 300                          # entries in the cache; the oldest beyond them go
+COMPILER_SECONDS = 20
+MAX_SOURCE = 1 << 20
+MAX_LOG = 64 << 10
+
+STUDENT_FLAGS = ("-std=gnu11", "-g", "-O1", "-fno-optimize-sibling-calls", "-fno-omit-frame-pointer",
+                 "-U_FORTIFY_SOURCE", "-pthread", "-Wall", "-Wextra")
+SUITE_FLAGS = ("-std=gnu11", "-g", "-O0", "-Wall", "-Wextra")
+
+
+class BuildError(Exception):
+    """The kit's own code can't be built: a missing package, or a mistake in a suite."""
+
+
+class MissingTool(BuildError):
+    """A package that grading needs isn't there."""
+
+
+class SubmissionError(Exception):
+    """The student's file can't be read as one: missing, empty, a directory, a link, too large."""
+
+
+class CompileError(Exception):
+    """The student's file doesn't compile or link: the first error, and its line where there is one."""
+
+    def __init__(self, message: str, location: Location | None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.location = location
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The student's two programs and the folder that holds them."""
+
+    folder: Path
+    main: Path
+    probe: Path
+
+
+# ---- the cache ------------------------------------------------------------------------------------
+
+def _digest(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()[:24]
+
+
+def _cached(name: str, inputs: Sequence[Path], words: Sequence[str], make: Callable[[Path], None],
+            extra: bytes = b"") -> Path:
+    """The folder of that name whose content make(folder) builds from the inputs, built only once."""
+    parts = [compiler_version().encode(), " ".join(words).encode(), extra]
+    for path in sorted(inputs):
+        parts += [path.name.encode(), path.read_bytes()]
+    place = CACHE / f"{name}-{_digest(parts)}"
+    if place.is_dir():
+        return place
+    CACHE.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
+    try:
+        make(aside)
+        aside.chmod(0o755)
+        try:
+            aside.rename(place)
+        except OSError:             # another grade was quicker: its content is the same
+            if not place.is_dir():
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return place
+
+
+def prune() -> None:
+    """Drops the oldest entries of the cache, when there are too many."""
+    entries = sorted(CACHE.glob("*-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in entries[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@cache
+def compiler() -> str:
+    """The C compiler's path. Raises BuildError."""
+    found = shutil.which(os.environ.get("CC") or "gcc")
+    if found is None:
+        raise MissingTool("gcc is missing: install it (Debian: apt install gcc)")
+    return found
+
+
+def check_tools() -> None:
+    """Raises MissingTool when grading can't even begin."""
+    compiler()
+    if not Path("/usr/include/criterion/criterion.h").exists():
+        raise MissingTool("Criterion isn't installed: make setup installs it (Debian: apt install libcriterion-dev)")
+
+
+@cache
+def compiler_version() -> str:
+    """Its path, size and time: enough to notice another compiler without starting it."""
+    facts = os.stat(os.path.realpath(compiler()))
+    return f"{os.path.realpath(compiler())} {facts.st_size} {facts.st_mtime_ns}"
+
+
+def _run(words: Sequence[str], cwd: Path) -> tuple[int, str]:
+    """A compiler's exit status and what it said, within limits."""
+    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TMPDIR": str(cwd)}
+    with tempfile.TemporaryFile(dir=cwd) as log:
+        with subprocess.Popen(words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=log, stderr=log, start_new_session=True) as process:
+            _limit(process.pid)
+            try:
+                status = process.wait(timeout=COMPILER_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+                status = -9
+        log.seek(0)
+        return status, log.read(MAX_LOG).decode(errors="replace")
+
+
+def _limit(pid: int) -> None:
+    try:
+        resource.prlimit(pid, resource.RLIMIT_CPU, (COMPILER_SECONDS, COMPILER_SECONDS))
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (256 << 20, 256 << 20))
+        resource.prlimit(pid, resource.RLIMIT_AS, (2 << 30, 2 << 30))
+    except ProcessLookupError:
+        pass                        # it has ended already
+
+
+def _build_kit(words: Sequence[str], cwd: Path) -> None:
+    status, said = _run([compiler(), *words], cwd)
+    if status != 0:
+        first = next((line for line in said.splitlines() if "error" in line or "cannot find" in line), said.strip())
+        raise BuildError(f"the kit's own code doesn't compile: {first}")
+
+
+# ---- the kit's parts ------------------------------------------------------------------------------
+
+C = KIT / "grader" / "c"
+GIVEN = KIT / "labs" / "given"
+
+
+def launcher() -> Path:
+    """The static program that is process 1 of each sandbox."""
+    source = C / "launcher.c"
+    words = ["-std=gnu11", "-O1", "-static", "-Wall", str(source), "-o", "launcher"]
+    return _cached("launcher", [source], words[:-3], lambda folder: _build_kit(words, folder)) / "launcher"
+
+
+def _recorder() -> Path:
+    sources = [C / "recorder.c", *C.glob("*.h"), *C.glob("*.def")]
+    words = ["-std=gnu11", "-g", "-O2", "-pthread", "-Wall", "-c", str(C / "recorder.c"), "-o", "recorder.o"]
+    return _cached("recorder", sources, words[:5], lambda folder: _build_kit(words, folder)) / "recorder.o"
+
+
+def _given(lab: Lab) -> list[Path]:
+    """main.o and probe.o of the lab, then the objects that all labs share."""
+    shared = sorted(GIVEN.glob("*.c"))
+    sources = [lab.folder / "main.c", lab.folder / "probe.c", *shared]
+    headers = [*GIVEN.glob("*.h"), *lab.folder.glob("*.h"), C / "recorder.h"]
+    words = ["-std=gnu11", "-g", "-O1", "-pthread", "-Wall", "-I", str(lab.folder), "-I", str(GIVEN), "-I", str(C)]
+
+    def make(folder: Path) -> None:
+        _build_kit([*words, "-c", *map(str, sources)], folder)
+
+    built = _cached(f"{lab.id}-given", [*sources, *headers], words[:5], make)
+    return [built / f"{source.stem}.o" for source in sources]
+
+
+def suite(lab: Lab) -> Path:
+    """The lab's Criterion suite. Beside it lies tests.tsv, its list of tests. Raises BuildError."""
+    sources = [lab.folder / "suite.c", C / "suite.c"]
+    words = [*SUITE_FLAGS, "-I", str(C)]
+
+    def make(folder: Path) -> None:
+        with ThreadPoolExecutor() as pool:
+            objects = [f"{index}.o" for index in range(len(sources))]
+            list(pool.map(lambda pair: _build_kit([*words, "-c", str(pair[0]), "-o", pair[1]], folder),
+                          zip(sources, objects)))
+        _build_kit([*objects, "-lcriterion", "-o", "suite"], folder)
+        listed = subprocess.run([folder / "suite"], env={"SOCKLAB_LIST": "1"}, capture_output=True, timeout=30)
+        (folder / "tests.tsv").write_bytes(listed.stdout)
+
+    inputs = [*sources, *C.glob("suite*.h"), *lab.folder.glob("suite*.h")]
+    return _cached(f"{lab.id}-suite", inputs, words[:5], make) / "suite"
+
+
+# ---- the student's program ------------------------------------------------------------------------
+
+def read_submission(lab: Lab, tree: Path) -> bytes:
+    """The student's file in a tree laid out like labs/. Raises SubmissionError."""
+    path = tree / lab.folder.name / lab.file_name
+    shown = f"{lab.folder.name}/{lab.file_name}"
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise SubmissionError(f"{shown} is missing") from None
+    except OSError as error:
+        reason = "is a symbolic link, not a file" if path.is_symlink() else f"can't be read ({error.strerror})"
+        raise SubmissionError(f"{shown} {reason}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not path.is_file():
+            raise SubmissionError(f"{shown} isn't a regular file")
+        content = file.read(MAX_SOURCE + 1)
+    if len(content) > MAX_SOURCE:
+        raise SubmissionError(f"{shown} is larger than {MAX_SOURCE >> 10} KiB")
+    if not content.strip():
+        raise SubmissionError(f"{shown} is empty")
+    return content
+
+
+def student_programs(lab: Lab, source: bytes) -> Programs:
+    """Compiles the student's file and links both programs. Raises CompileError and BuildError."""
+    main, probe, *shared = _given(lab)
+    recorder = _recorder()
+    headers = [*GIVEN.glob("*.h"), *lab.folder.glob("*.h")]
+    flags = [*STUDENT_FLAGS, "-I", str(lab.folder), "-I", str(GIVEN)]
+
+    def make(folder: Path) -> None:
+        (folder / lab.file_name).write_bytes(source)
+        _build_student(lab, [*flags, "-c", lab.file_name, "-o", "student.o"], folder)
+        common = ["-pthread", "-g", "student.o", *map(str, shared), str(recorder), *link_flags()]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda pair: _build_student(lab, [str(pair[0]), *common, "-o", pair[1]], folder),
+                          [(main, lab.name), (probe, "probe")]))
+
+    place = _cached(f"{lab.id}-student", [main, probe, *shared, recorder, *headers],
+                    [*STUDENT_FLAGS, *link_flags()], make, extra=source)
+    return Programs(place, place / lab.name, place / "probe")
+
+
+def _build_student(lab: Lab, words: Sequence[str], cwd: Path) -> None:
+    status, said = _run([compiler(), *words], cwd)
+    if status == -9:
+        raise CompileError(f"{lab.file_name}: the compiler took more than {COMPILER_SECONDS} s and was stopped", None)
+    if status != 0:
+        raise _first_error(lab, said)
+
+
+def _first_error(lab: Lab, said: str) -> CompileError:
+    name = re.escape(lab.file_name)
+    match = re.search(rf"^(?:.*/)?{name}:(\d+):(?:\d+:)? (?:fatal )?error: (.*)$", said, re.MULTILINE)
+    if match:
+        return CompileError(f"{lab.file_name}:{match[1]}: {match[2]}", Location(lab.file_name, int(match[1])))
+    missing = re.search(r"undefined reference to [`']([^']+)'", said)
+    if missing:
+        return CompileError(f"{lab.file_name}: {missing[1]}() isn't there: it is called, and no file defines it", None)
+    twice = re.search(r"multiple definition of [`']([^']+)'", said)
+    if twice:
+        return CompileError(f"{lab.file_name}: {twice[1]}() is defined by the kit already: leave it out", None)
+    lines = said.strip().splitlines()
+    return CompileError(f"{lab.file_name}: {lines[0] if lines else 'the compiler failed without a word'}", None)

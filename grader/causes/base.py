@@ -1,0 +1,90 @@
+"""What finders are made of: the registry's decorator, and questions about recorded calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..evidence import Call, Evidence, Location
+
+SENDS = ("send", "write", "sendto", "sendmsg", "writev")
+RECVS = ("recv", "read", "recvfrom", "recvmsg", "readv")
+ACCEPTS = ("accept", "accept4")
+
+
+@dataclass(frozen=True)
+class Sure:
+    """A finder's answer: it is this mistake, seen at this line (None: no single line shows it)."""
+
+    where: Location | None = None
+
+
+Finder = Callable[[Evidence], Sure | None]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One mistake that is known by name."""
+
+    slug: str
+    labs: tuple[str, ...]           # () means every lab
+    text: str
+    find: Finder
+
+
+def cause(into: list[Cause], slug: str, *labs: str, text: str) -> Callable[[Finder], Finder]:
+    """Adds a finder to a module's CAUSES."""
+    def add(find: Finder) -> Finder:
+        into.append(Cause(slug, labs, text, find))
+        return find
+    return add
+
+
+def own_calls(evidence: Evidence, *names: str) -> list[Call]:
+    """The calls of these names that stand in the student's file, of the run that the failure is about."""
+    run = evidence.run
+    if run is None:
+        return []
+    return [call for call in run.calls if call.name in names and not call.given
+            and (call.where is None or call.where.file == evidence.file)]
+
+
+def own_sends(evidence: Evidence) -> list[Call]:
+    """The student's sends, whichever call they used."""
+    return [call for call in own_calls(evidence, *SENDS) if call.socket]
+
+
+def own_recvs(evidence: Evidence) -> list[Call]:
+    """The student's receives, whichever call they used."""
+    return [call for call in own_calls(evidence, *RECVS) if call.socket]
+
+
+def at(call: Call) -> Sure:
+    """Sure, at this call's line."""
+    return Sure(call.where)
+
+
+def last_report(evidence: Evidence) -> tuple[int, int] | None:
+    """Result and errno of the probe's last call."""
+    run = evidence.run
+    return run.reported[-1] if run is not None and run.reported else None
+
+
+def swapped(port: int) -> int:
+    """A port's two bytes the other way round."""
+    return (port & 0xFF) << 8 | port >> 8
+
+
+def port_of(address: str | None) -> int | None:
+    """7788 of "127.0.0.1:7788"."""
+    return int(address.rpartition(":")[2]) if address else None
+
+
+def host_of(address: str | None) -> str | None:
+    """127.0.0.1 of "127.0.0.1:7788"."""
+    return address.rpartition(":")[0] if address else None
+
+
+def after(call: Call, calls: list[Call]) -> list[Call]:
+    """Those that began after this one."""
+    return [other for other in calls if other.index > call.index]

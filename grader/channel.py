@@ -1,0 +1,109 @@
+"""The channel between suite and grader: frames over a Unix socket that the student's program can't reach.
+
+A frame is a 4-byte big-endian length and then fields, each with a 4-byte big-endian length of its own.
+grader/c/suite.c is the other side.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+from collections.abc import Callable
+
+MAX_FRAME = 256 << 20
+
+
+class ChannelError(Exception):
+    """What came isn't a frame."""
+
+
+def pack(fields: list[bytes]) -> bytes:
+    """One frame."""
+    body = b"".join(struct.pack(">I", len(field)) + field for field in fields)
+    return struct.pack(">I", len(body)) + body
+
+
+def unpack(body: bytes) -> list[bytes]:
+    """The fields of a frame's body. Raises ChannelError."""
+    fields, at = [], 0
+    while at < len(body):
+        if at + 4 > len(body):
+            raise ChannelError("a field's length is cut short")
+        length = int.from_bytes(body[at:at + 4], "big")
+        at += 4
+        if at + length > len(body):
+            raise ChannelError("a field is cut short")
+        fields.append(body[at:at + length])
+        at += length
+    return fields
+
+
+def receive(sock: socket.socket) -> list[bytes] | None:
+    """The next frame's fields; None at the end of the stream. Raises ChannelError and OSError."""
+    head = _receive_exactly(sock, 4)
+    if not head:
+        return None
+    length = int.from_bytes(head, "big")
+    if len(head) < 4 or length > MAX_FRAME:
+        raise ChannelError("a frame's length makes no sense")
+    body = _receive_exactly(sock, length)
+    if len(body) < length:
+        raise ChannelError("a frame is cut short")
+    return unpack(body)
+
+
+def _receive_exactly(sock: socket.socket, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        piece = sock.recv(min(length - len(data), 1 << 20))
+        if not piece:
+            break
+        data += piece
+    return bytes(data)
+
+
+class Server:
+    """Accepts the suite's connections, one a test, and serves each in a thread of its own.
+
+    The socket lies in a short folder of mode 0700: a path under a checkout can be too long for a socket's
+    name. close() ends it and waits for the threads.
+    """
+
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
+        self._serve = serve
+        self._folder = tempfile.mkdtemp(prefix="socklab-", dir="/tmp")
+        self.path = os.path.join(self._folder, "channel")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self.path)
+        os.chmod(self.path, 0o600)
+        self._listener.listen(512)
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve_one, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        with connection:
+            self._serve(connection)
+
+    def close(self) -> None:
+        """Stops accepting, waits for the connections that are left, removes the socket."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
+        self._listener.close()
+        for thread in self._threads:
+            thread.join()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,220 @@
+"""The grader's command line.
+
+    python3 -m grader grade [LAB...]    0 full marks, 1 graded with less, 2 can't grade, 3 the grader failed
+    python3 -m grader peer SCRIPT       a scripted peer to try by hand
+    python3 -m grader annotate REPORT   GitHub annotations from a JSON report
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import build, grade, sandbox
+from .catalog import KIT, CatalogError, Lab, find_labs
+from .report import jsonreport, markdown, terminal
+from .report.screen import Screen
+from .verdict import LabResult, judge
+
+FULL, LESS, CANNOT, FAILED = 0, 1, 2, 3
+KIT_NAME = "socklab 1"
+PROGRESS = KIT / "build" / "progress.json"
+
+
+def main(words: list[str]) -> int:
+    """Runs one command; returns the exit status."""
+    try:
+        if words[:1] == ["peer"]:
+            from .peer_cli import main as peer
+            return peer(words[1:])
+        if words[:1] == ["annotate"]:
+            return _annotate(words[1:])
+        return _grade(_parser().parse_args(words))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="grader", allow_abbrev=False)
+    command = parser.add_subparsers(dest="command", required=True).add_parser("grade", allow_abbrev=False)
+    command.add_argument("labs", nargs="*", metavar="LAB", help="lab1, lab3, ...; none: all")
+    command.add_argument("--from", dest="tree", default=str(KIT / "labs"), metavar="DIR",
+                         help="a tree laid out like labs/; it need hold only the students' files")
+    command.add_argument("--seed", default="", help="repeats a grade's random payloads")
+    command.add_argument("--json", metavar="F", help="the report as JSON; - is standard output")
+    command.add_argument("--markdown", metavar="F", help="a summary in Markdown")
+    command.add_argument("--sandbox", choices=("auto", "require", "off"), default="auto")
+    command.add_argument("--jobs", type=int, default=0, metavar="N", help="labs graded side by side")
+    return parser
+
+
+class Cannot(Exception):
+    """There is nothing to grade, or nothing to grade with: one line that says what to do."""
+
+
+def _grade(options: argparse.Namespace) -> int:
+    screen = Screen(sys.stderr if "-" in (options.json, options.markdown) else sys.stdout)
+    try:
+        return _grade_labs(options, screen)
+    except Cannot as error:
+        return _complain(str(error), CANNOT)
+    except (CatalogError, build.BuildError) as error:
+        missing = isinstance(error, build.MissingTool)
+        return _complain(str(error), CANNOT if missing else FAILED)
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"socklab: {message}", file=sys.stderr)
+    return status
+
+
+def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
+    began = time.monotonic()
+    labs = _choose(find_labs(), options.labs)
+    tree = Path(options.tree)
+    if not tree.is_dir():
+        raise Cannot(f"there is no folder {tree}: --from takes one laid out like labs/")
+    build.check_tools()
+    box = sandbox.prepare(options.sandbox)
+    if box.tier == "none" and options.sandbox == "require":
+        raise Cannot(f"no sandbox, and --sandbox require forbids to go on: {box.why}")
+    order = grade.Order(tree, options.seed or secrets.token_hex(4), box)
+    results = _run_all(labs, order, options.jobs or grade.jobs(), screen)
+    _show(screen, results, order, time.monotonic() - began)
+    _write_reports(options, results, order)
+    build.prune()
+    return _status(results)
+
+
+def _choose(labs: tuple[Lab, ...], wanted: list[str]) -> tuple[Lab, ...]:
+    known = {lab.id: lab for lab in labs}
+    if not labs:
+        raise Cannot("there are no labs here: labs/labN_name with a lab.toml is one")
+    for name in wanted:
+        if name not in known:
+            raise Cannot(f"no {name}: there are {', '.join(known)}")
+    return tuple(known[name] for name in dict.fromkeys(wanted)) if wanted else labs
+
+
+class Progress:
+    """One line on a terminal that tells how far all labs are."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen, self._lock = screen, threading.Lock()
+        self._counts: dict[str, tuple[int, int]] = {}
+
+    def note(self, lab: str, done: int, total: int) -> None:
+        """So many of a lab's tests are done."""
+        with self._lock:
+            self._counts[lab] = (done, total)
+            parts = (f"{name} {n}/{of}" for name, (n, of) in self._counts.items())
+            self._screen.progress("grading: " + "  ".join(parts))
+
+    def clear(self) -> None:
+        """Makes room for the report."""
+        with self._lock:
+            self._screen.progress("")
+
+
+def _run_all(labs: tuple[Lab, ...], order: grade.Order, jobs: int, screen: Screen) -> tuple[LabResult, ...]:
+    progress = Progress(screen)
+    if screen.is_terminal:
+        progress.note(labs[0].id, 0, 0)
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        results = tuple(pool.map(lambda lab: _one(lab, order, progress.note), labs))
+    progress.clear()
+    return results
+
+
+def _one(lab: Lab, order: grade.Order, note: Callable[[str, int, int], None]) -> LabResult:
+    try:
+        return grade.grade_lab(lab, order, lambda done, total: note(lab.id, done, total))
+    except build.SubmissionError as error:
+        return judge(lab, (), {}, seconds=0.0, unreadable=str(error))
+
+
+def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, seconds: float) -> None:
+    for result in results:
+        try:
+            source = build.read_submission(result.lab, order.tree).decode(errors="replace")
+        except build.SubmissionError:
+            source = ""
+        terminal.show_lab(screen, result, source)
+        screen.line()
+    weaker = f"No sandbox: {order.sandbox.why}. Graded under limits alone." if order.sandbox.tier == "none" else ""
+    scores = _progress_of(results) if order.tree.resolve() == (KIT / "labs").resolve() else {}
+    terminal.show_total(screen, results, scores, [line for line in (weaker, grade.check_tools()) if line],
+                        order.seed, seconds)
+
+
+def _progress_of(results: tuple[LabResult, ...]) -> dict[str, str]:
+    """The last score of every lab, kept in build/ from grade to grade."""
+    try:
+        kept = json.loads(PROGRESS.read_text())
+    except (OSError, ValueError):
+        kept = {}
+    known = {lab.id: kept.get(lab.id) for lab in find_labs()}
+    known.update({result.lab.id: result.score for result in results if result.score is not None})
+    _write(str(PROGRESS), json.dumps(known))
+    return {lab: "-" if score is None else f"{score}/100" for lab, score in known.items()}
+
+
+def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], order: grade.Order) -> None:
+    text = jsonreport.build(results, kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed)
+    if options.json:
+        _write(options.json, text)
+    if options.markdown:
+        _write(options.markdown, markdown.summary(json.loads(text)))
+
+
+def _write(path: str, text: str) -> None:
+    """Whole or not at all."""
+    if path == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    place = Path(path)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=place.parent, prefix=f".{place.name}-", delete=False,
+                                         encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, place)
+    except OSError as error:
+        raise Cannot(f"can't write {path}: {error.strerror}") from None
+
+
+def _status(results: tuple[LabResult, ...]) -> int:
+    if any(result.trouble for result in results):
+        return FAILED
+    if any(result.unreadable for result in results):
+        return CANNOT
+    return FULL if all(result.score == result.max_score for result in results) else LESS
+
+
+def _annotate(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="grader annotate")
+    parser.add_argument("report", help="the file that grade --json wrote")
+    parser.add_argument("--folder", default="labs", help="where the labs lie in the repository")
+    options = parser.parse_args(words)
+    try:
+        report = json.loads(Path(options.report).read_text(encoding="utf-8"))
+        lines = markdown.annotate(report, options.folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _complain(f"{options.report} is no report of grade --json: {error}", CANNOT)
+    for line in lines:
+        print(line)
+    return 0

@@ -1,0 +1,142 @@
+"""What was seen of one test: facts without opinions, frozen before anything is judged.
+
+The grader fills these while a test runs; causes.py and the reports only read them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Location:
+    """A line of the student's source."""
+
+    file: str                       # its base name
+    line: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One recorded call of the student's program."""
+
+    index: int
+    thread: int
+    name: str
+    began: int                      # ns, CLOCK_MONOTONIC
+    ended: int | None               # None: it never returned
+    fd: int | None
+    args: tuple[int, ...]
+    result: int | None
+    errno: int
+    address: str | None             # "127.0.0.1:7788", "[::1]:80"
+    family: int | None
+    data: bytes                     # the first bytes sent or received
+    size: int | None                # bytes asked for
+    faulted: str | None             # what the test put in
+    given: bool                     # made by the kit's given code
+    socket: bool                    # on a socket
+    site: int                       # the return address, relative to the program
+    where: Location | None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a wait was given up: the program can't go on, or not in time."""
+
+    kind: str                       # "stuck", "busy", "idle" or "slow"
+    call: str | None                # what it sleeps in, where it sleeps
+    where: Location | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that valgrind found: its first line, and the student's line nearest to it."""
+
+    kind: str                       # "error", "leak", "descriptor" or "race"
+    text: str
+    where: Location | None
+
+
+@dataclass(frozen=True)
+class RunSeen:
+    """One run of the student's program."""
+
+    function: str                   # of the probe; "" for the whole program
+    args: tuple[str, ...]
+    faults: str
+    input_kind: str
+    input: bytes
+    tool: str
+    nofile: int
+    status: int | None              # of exit(); None if it was killed or still runs
+    signal: int | None
+    running: bool                   # when the test ended
+    trouble: Trouble | None
+    reported: tuple[tuple[int, int], ...]       # result and errno of the probe's calls
+    output: bytes
+    errors: bytes
+    calls: tuple[Call, ...]
+    total_calls: int
+    findings: tuple[Finding, ...]
+
+    def named(self, *names: str) -> tuple[Call, ...]:
+        """The student's own calls of these names, in order."""
+        return tuple(call for call in self.calls if call.name in names and not call.given)
+
+
+@dataclass(frozen=True)
+class PeerSeen:
+    """One scripted peer."""
+
+    script: str
+    role: str                       # "listens" or "connects"
+    address: str                    # its own, "127.0.0.1:7788"
+    port: int
+    data: tuple[bytes, ...]         # $1 to $4
+    connections: int                # that it had
+    received: bytes                 # by the first
+    sent: bytes
+    ending: str                     # of the first: "open", "end", "reset" or "never"
+    happy: bool
+    trouble: str | None
+    story: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first expectation or wait of a test that wasn't met."""
+
+    kind: str                       # "exit", "result", "error", "received", "output", "memory", "peer", "wait", "said"
+    message: str
+    run: int | None = None          # index into Evidence.runs
+    peer: int | None = None
+    expected: bytes | None = None
+    actual: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was seen of one failed test."""
+
+    lab: str
+    stage: str
+    test: str
+    file: str                       # the student's file, "client_send.c"
+    failure: Failure
+    runs: tuple[RunSeen, ...] = field(default=())
+    peers: tuple[PeerSeen, ...] = field(default=())
+
+    @property
+    def run(self) -> RunSeen | None:
+        """The run that the failure is about, or the only one."""
+        if self.failure.run is not None:
+            return self.runs[self.failure.run]
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def peer(self) -> PeerSeen | None:
+        """The peer that the failure is about, or the only one."""
+        if self.failure.peer is not None:
+            return self.peers[self.failure.peer]
+        return self.peers[-1] if self.peers else None

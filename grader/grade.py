@@ -1,0 +1,227 @@
+"""Grades one lab: builds, runs the suite with its gates, and makes the verdict of what came."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import traceback
+import xml.etree.ElementTree as ElementTree
+import zlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import build, causes, channel, valgrind
+from .catalog import CatalogError, Lab
+from .evidence import Evidence
+from .gate import Gate
+from .sandbox import Sandbox
+from .session import Session, status_of
+from .verdict import LabResult, Listed, Outcome, judge
+
+SUITE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all labs of one grade share."""
+
+    tree: Path                      # laid out like labs/
+    seed: str
+    sandbox: Sandbox
+
+
+class GraderFailure(Exception):
+    """The grader, the kit or this machine failed: no marks can be given."""
+
+
+def grade_lab(lab: Lab, order: Order, note: Callable[[int, int], None]) -> LabResult:
+    """The lab's result. The student's failures are in it; the grader's own too, as its `trouble`.
+
+    note(done, total) is called after each test. Raises SubmissionError where there is nothing to grade.
+    """
+    began = time.monotonic()
+    try:
+        return _grade(lab, order, began, note)
+    except build.SubmissionError:
+        raise
+    except build.MissingTool:
+        raise
+    except (GraderFailure, build.BuildError, CatalogError) as error:
+        return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=str(error))
+    except Exception as error:      # a mistake of ours must never look like the student's
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=f"the grader failed: {what}")
+
+
+def _grade(lab: Lab, order: Order, began: float, note: Callable[[int, int], None]) -> LabResult:
+    source = build.read_submission(lab, order.tree)
+    with ThreadPoolExecutor(2) as pool:
+        programs = pool.submit(build.student_programs, lab, source)
+        suite = build.suite(lab)
+        tests = read_tests(lab, suite)
+        try:
+            outcomes = SuiteRun(lab, order, suite, tests, programs, note).outcomes()
+        except build.CompileError as error:
+            return judge(lab, tests, {}, seconds=time.monotonic() - began, compile_error=error)
+    return judge(lab, tests, outcomes, seconds=time.monotonic() - began)
+
+
+def read_tests(lab: Lab, suite: Path) -> tuple[Listed, ...]:
+    """The suite's tests in the order of its source. Raises CatalogError where lab.toml disagrees."""
+    rows = [line.split("\t", 3) for line in (suite.parent / "tests.tsv").read_text(encoding="utf-8").splitlines()]
+    tests = tuple(Listed(stage, name, promise) for _, stage, name, promise in sorted(rows, key=lambda row: int(row[0])))
+    where = f"{lab.folder.name}/lab.toml"
+    for test in tests:
+        if lab.stage(test.stage) is None:
+            raise CatalogError(f"{where}: suite.c has a stage '{test.stage}' that lab.toml doesn't know")
+    for stage in lab.stages:
+        names = {test.name for test in tests if test.stage == stage.name}
+        if not names:
+            raise CatalogError(f"{where}: stage '{stage.name}' has no test in suite.c")
+        if stage.plain not in names:
+            raise CatalogError(f"{where}: stage '{stage.name}': its plain test '{stage.plain}' isn't in suite.c")
+    return tests
+
+
+class SuiteRun:
+    """One run of a lab's suite against one submission."""
+
+    def __init__(self, lab: Lab, order: Order, suite: Path, tests: tuple[Listed, ...],
+                 programs: Future[build.Programs], progress: Callable[[int, int], None]) -> None:
+        self._lab, self._order, self._suite, self._tests, self._programs = lab, order, suite, tests, programs
+        self._gate = Gate(lab)
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self._failures: list[str] = []
+
+    def outcomes(self) -> dict[tuple[str, str], Outcome]:
+        """Each test's outcome. Raises CompileError, BuildError and GraderFailure."""
+        self._launcher = build.launcher()
+        server = channel.Server(self._serve)
+        try:
+            with tempfile.TemporaryDirectory(prefix="socklab-") as folder:
+                report = Path(folder) / "report.xml"
+                self._run_suite(server.path, report)
+                self._programs.result()
+                server.close()
+                self._add_criterions_view(report)
+        finally:
+            self._gate.close()
+        return self._outcomes
+
+    def _run_suite(self, path: str, report: Path) -> None:
+        words = [str(self._suite), f"--jobs={len(self._tests)}", "--quiet", f"--xml={report}"]
+        environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/tmp", "SOCKLAB_CHANNEL": path}
+        with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, cwd=report.parent) as process:
+            try:
+                process.wait(timeout=SUITE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise GraderFailure(f"the suite of {self._lab.id} didn't end within {SUITE_SECONDS} s") from None
+            except BaseException:
+                process.kill()
+                raise
+
+    # ---- one test ---------------------------------------------------------------------------------
+
+    def _serve(self, sock: socket.socket) -> None:
+        """A test's whole conversation. Its outcome is noted before the gate hears of it."""
+        try:
+            hello = channel.receive(sock)
+            if hello is None or len(hello) != 3 or hello[0] != b"hello":
+                raise channel.ChannelError("a suite's first word is hello")
+            stage, test = hello[1].decode(), hello[2].decode()
+        except (OSError, channel.ChannelError) as error:
+            self._fail(f"the suite's channel: {error}")
+            return
+        try:
+            programs = self._programs.result()
+        except Exception:           # it is raised again in outcomes(), once
+            sock.sendall(channel.pack([b"skip", b"nothing to run"]))
+            return
+        if not self._gate.admit(stage, test):
+            sock.sendall(channel.pack([b"skip", b"an earlier test must pass first"]))
+            return
+        self._serve_admitted(sock, stage, test, programs)
+
+    def _serve_admitted(self, sock: socket.socket, stage: str, test: str, programs: build.Programs) -> None:
+        began = time.monotonic()
+        seed = zlib.crc32(f"{self._order.seed}/{self._lab.id}/{stage}/{test}".encode())
+        session = Session(self._lab, stage, test, programs, self._launcher, self._order.sandbox, seed)
+        passed = False
+        try:
+            sock.sendall(channel.pack([b"ok", str(seed).encode()]))
+            session.serve(sock)
+            passed = session.failure is None
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._fail(f"{stage}/{test}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+        else:
+            if not session.skipped:
+                self._note(stage, test, outcome_of(session, time.monotonic() - began))
+        finally:
+            session.scene.close()
+            self._gate.done(stage, test, passed)
+
+    def _note(self, stage: str, test: str, outcome: Outcome) -> None:
+        with self._lock:
+            self._outcomes[stage, test] = outcome
+            done = len(self._outcomes)
+        self._progress(done, len(self._tests))
+
+    def _fail(self, what: str) -> None:
+        with self._lock:
+            self._failures.append(what)
+
+    # ---- Criterion's own view ---------------------------------------------------------------------
+
+    def _add_criterions_view(self, report: Path) -> None:
+        """A test passes only if Criterion says so too; where the two disagree, the grader has failed."""
+        if self._failures:
+            raise GraderFailure(f"the suite of {self._lab.id} broke: {self._failures[0]}")
+        theirs = read_xml(report)
+        for test in self._tests:
+            ours = self._outcomes.get((test.stage, test.name))
+            seen = theirs.get((test.stage, test.name), "missing")
+            agreed = {"passed": "PASSED", "failed": "FAILED", "crashed": "FAILED", "timed_out": "FAILED"}
+            if seen != (agreed[ours.status] if ours else "SKIPPED"):
+                raise GraderFailure(f"{self._lab.id}: {test.stage}/{test.name}: Criterion says {seen.lower()}, "
+                                    f"the grader saw {ours.status if ours else 'nothing'}")
+
+
+def outcome_of(session: Session, seconds: float) -> Outcome:
+    """The outcome of a test that has ended, with its cause where the evidence singles one out."""
+    if session.failure is None:
+        return Outcome("passed", seconds)
+    evidence: Evidence = session.evidence
+    status = status_of(session.failure, session.trouble, evidence.runs)
+    return Outcome(status, seconds, evidence, causes.diagnose(evidence))
+
+
+def read_xml(report: Path) -> dict[tuple[str, str], str]:
+    """Criterion's status of each test. Raises GraderFailure."""
+    try:
+        root = ElementTree.parse(report).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        raise GraderFailure(f"Criterion wrote no report that can be read: {error}") from None
+    return {(suite.get("name", ""), case.get("name", "")): case.get("status", "")
+            for suite in root.iter("testsuite") for case in suite.iter("testcase")}
+
+
+def check_tools() -> str:
+    """A line on what is missing but not needed by all tests, '' if nothing is."""
+    return "" if valgrind.is_installed() else "valgrind isn't installed: tests of memory are not tried (make setup)"
+
+
+def jobs() -> int:
+    """How many labs to grade side by side: the tests of one lab keep two processors busy."""
+    return max(1, len(os.sched_getaffinity(0)) // 2)

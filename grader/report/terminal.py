@@ -1,0 +1,135 @@
+"""The report on a terminal: what was promised, what happened on both sides, the cause, the line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..evidence import Evidence, Location, RunSeen
+from ..run import signal_name
+from ..verdict import LabResult, StageResult, TestResult
+from .screen import Screen, pad
+
+BAR = 10
+EXCERPT = 1                         # lines of source before and after the marked one
+MAX_FAILURES = 4                    # told in full for a stage; the rest in a line each
+
+
+def show_lab(screen: Screen, result: LabResult, source: str) -> None:
+    """The whole report of one lab. source: the student's file, '' if it can't be read."""
+    _heading(screen, result)
+    if result.trouble:
+        screen.block(f"The grader could not do its work, so there is no mark: {result.trouble}", 2, "yellow")
+        return
+    if result.unreadable:
+        screen.block(f"✗ {result.unreadable}", 2, "red")
+        return
+    if result.compile_error:
+        screen.block(f"✗ it doesn't compile: {result.compile_error.message}", 2, "red")
+        _excerpt(screen, result.compile_error.location, source, 6)
+        return
+    for stage in result.stages:
+        _stage(screen, stage, result, source)
+
+
+def _heading(screen: Screen, result: LabResult) -> None:
+    if result.score is None:
+        score, bar = f"  -/{result.max_score}", ""
+    else:
+        full = result.score * BAR // result.max_score
+        score, bar = f"{result.score:>3}/{result.max_score}", "█" * full + "░" * (BAR - full)
+    screen.line(f"{pad(f'{result.lab.id}  {result.lab.title}', 38)} {score}   {bar}", "bold")
+
+
+def _stage(screen: Screen, stage: StageResult, result: LabResult, source: str) -> None:
+    marks = {"passed": ("✓", "green"), "failed": ("✗", "red"), "not_tried": ("·", "dim")}
+    mark, colour = marks[stage.status]
+    title = pad(stage.stage.title, 34)
+    if stage.status == "not_tried":
+        screen.block(f"{mark} {title} {_not_tried(stage)}", 2, colour)
+        return
+    screen.line(f"  {mark} {title} {stage.score:>3}/{stage.stage.points}", colour)
+    failed = [test for test in stage.tests if test.status not in ("passed", "not_tried")]
+    for test in failed[:MAX_FAILURES]:
+        _failure(screen, test, stage, result, source)
+    for test in failed[MAX_FAILURES:]:
+        screen.block(f"✗ {test.promise}: {test.message}", 6, "red")
+    left = [test for test in stage.tests if test.status == "not_tried"]
+    if left:
+        screen.block(f"· {len(left)} more not tried: {_reason(stage)}", 6, "dim")
+
+
+def _not_tried(stage: StageResult) -> str:
+    return f"not tried: {_reason(stage)}"
+
+
+def _reason(stage: StageResult) -> str:
+    if stage.waits_for is None:
+        return "nothing could be run"
+    if stage.waits_for == "valgrind":
+        return "valgrind isn't here (make setup)"
+    return f'first needs "{stage.waits_for}"'
+
+
+def _failure(screen: Screen, test: TestResult, stage: StageResult, result: LabResult, source: str) -> None:
+    screen.block(f"✗ {test.promise}", 6, "red")
+    screen.block(test.message, 8)
+    if test.evidence is not None:
+        for line in both_sides(test.evidence):
+            screen.block(line, 8, "dim")
+    _excerpt(screen, test.location, source, 10)
+    if test.diagnosis is not None:
+        screen.labelled("cause", f"{test.diagnosis.slug}: {test.diagnosis.text}", 8, "bold")
+    read = [f"docs/mistakes.md#{test.diagnosis.slug}"] if test.diagnosis else []
+    read += [stage.stage.read] if stage.stage.read else []
+    if read:
+        screen.labelled("read", " · ".join(read), 8)
+    screen.line()
+
+
+def both_sides(evidence: Evidence) -> list[str]:
+    """What the peers did and what came of the student's program, a sentence each."""
+    lines = [line for peer in evidence.peers for line in peer.story][:6]
+    run = evidence.run
+    if run is not None:
+        lines.append(_program(run))
+        if run.faults:
+            lines.append(f"the test had put in: {run.faults}")
+    return lines
+
+
+def _program(run: RunSeen) -> str:
+    what = f"{run.function}()" if run.function else "your program"
+    where = f" at {run.trouble.where.file}:{run.trouble.where.line}" if run.trouble and run.trouble.where else ""
+    if run.trouble is not None and run.trouble.kind == "stuck":
+        return f"{what} was still waiting in {run.trouble.call}(){where}"
+    if run.trouble is not None:
+        return f"{what} was still running{where}"
+    if run.signal is not None:
+        return f"{what} was killed by {signal_name(run.signal)}"
+    if run.running:
+        return f"{what} was still running"
+    answers = f", after {what} had returned {run.reported[-1][0]}" if run.reported else ""
+    return f"your program exited with status {run.status}{answers}"
+
+
+def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -> None:
+    """The student's line with its neighbours."""
+    lines = source.splitlines()
+    if where is None or not 1 <= where.line <= len(lines):
+        return
+    screen.line(" " * (indent - 2) + f"{where.file}:{where.line}", "bold")
+    for number in range(max(1, where.line - EXCERPT), min(len(lines), where.line + EXCERPT) + 1):
+        mark = "►" if number == where.line else " "
+        text = lines[number - 1].expandtabs(4)
+        screen.line(f"{' ' * indent}{mark}{number:>4} │ {text}"[:screen.columns])
+
+
+def show_total(screen: Screen, results: tuple[LabResult, ...], scores: Mapping[str, str], notices: list[str],
+               seed: str, seconds: float) -> None:
+    """The last lines: progress over all labs, what was weaker than usual, how to repeat it."""
+    if len(scores) > 1:
+        screen.line("all labs  " + "   ".join(f"{lab} {score}" for lab, score in scores.items()))
+    for notice in notices:
+        screen.block(notice, 0, "yellow")
+    screen.line(f"{seconds:.1f} s · the same once more: SEED={seed}", "dim")
+    screen.flush()

@@ -1,0 +1,372 @@
+"""One run of the student's program: started in the sandbox, watched from outside, ended for certain."""
+
+from __future__ import annotations
+
+import os
+import pty
+import resource
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import kernel
+from .build import Programs
+from .catalog import Limits
+from .recording import Recording
+from .sandbox import Sandbox
+from .valgrind import Findings, read_findings, tool_words
+
+REPORT_FD, RECORD_FD, LOG_FD = 900, 901, 902        # launcher.c puts them there
+KIT_DESCRIPTORS = frozenset({REPORT_FD, RECORD_FD, LOG_FD})
+POLLS = frozenset({"poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2"})
+SLEEPS = {                                          # what the kernel calls what a program calls
+    "accept": frozenset({"accept", "accept4"}),
+    "recv": frozenset({"recvfrom", "recvmsg", "read", "readv"}),
+    "read": frozenset({"read", "readv"}),
+    "send": frozenset({"sendto", "sendmsg", "write", "writev"}),
+}
+MAX_READ = 1 << 20                                  # of standard output, as evidence
+BACKSTOP_CPU = 60                                   # the watch in scene.py is stricter by far
+
+
+class StartError(Exception):
+    """The run couldn't be started: the grader's failure, never the student's."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a suite asks for: see struct run_options in suite.h."""
+
+    function: str = ""
+    times: str = ""
+    stay: bool = False
+    input_kind: str = "bytes"
+    input: bytes = b""
+    faults: str = ""
+    tool: str = ""
+    nofile: int = 0
+    args: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For a reader: `client_connect()` or the command's arguments."""
+        return f"{self.function}()" if self.function else "your program"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the program ended by itself, from its raw wait status."""
+
+    status: int | None              # of exit(), None if a signal killed it
+    signal: int | None
+    left_over: int                  # processes it left behind
+
+    @property
+    def words(self) -> str:
+        """For a reader."""
+        if self.signal is not None:
+            return f"was killed by {signal_name(self.signal)}"
+        return f"exited with status {self.status}"
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One call of a contract function, as the probe reports it."""
+
+    result: int
+    errno: int
+
+
+def signal_name(number: int) -> str:
+    """SIGPIPE for 13."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class StudentRun:
+    """The student's program from start to end. Its methods never raise on what the student does.
+
+    close() ends it and frees everything; it may be called from any thread and more than once.
+    """
+
+    def __init__(self, number: int, request: Request, programs: Programs, launcher: Path, sandbox: Sandbox,
+                 limits: Limits, seed: int) -> None:
+        self.number = number
+        self.request = request
+        self.limits = limits
+        self.pid = 0
+        self.ended: Ended | None = None
+        self.raised_nofile = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        self.recording = Recording.create(request.faults, seed)
+        self._files = {name: os.memfd_create(name) for name in ("stdout", "stderr", "report", "log", "launcher")}
+        self._input = -1                    # our end of held input or of the terminal
+        self._terminal = bytearray()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        try:
+            self._start(theirs, programs, launcher, sandbox)
+        except OSError as error:
+            self.close()
+            raise StartError(f"can't start the student's program: {error}") from error
+        finally:
+            theirs.close()
+
+    # ---- starting ---------------------------------------------------------------------------------
+
+    def _start(self, control: socket.socket, programs: Programs, launcher: Path, sandbox: Sandbox) -> None:
+        places = {"control": control.fileno(), "stdout": self._files["stdout"], "stderr": self._files["stderr"],
+                  "record": self.recording.fd, "report": self._files["report"]}
+        if self.request.tool:
+            places["log"] = self._files["log"]
+        stdin = self._make_input(places)
+        words = [*sandbox.command(launcher, programs.folder), *(f"{name}={fd}" for name, fd in places.items()),
+                 *(f"{name}={value}" for name, value in self._limits(sandbox).items()), "--",
+                 *self._program(programs, sandbox)]
+        try:
+            self.process = subprocess.Popen(words, pass_fds=tuple(places.values()), env=self._environment(),
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                            stderr=self._files["launcher"], cwd="/tmp")
+        finally:
+            if stdin >= 0:
+                os.close(stdin)
+        self._learn_pid()
+
+    def _make_input(self, places: dict[str, int]) -> int:
+        """The program's standard input; returns the end to close once it has started."""
+        kind = self.request.input_kind
+        if kind == "closed":
+            return -1
+        if kind == "terminal":
+            self._input, theirs = pty.openpty()
+            settings = termios.tcgetattr(theirs)
+            settings[1] &= ~termios.ONLCR           # output arrives as it was written
+            termios.tcsetattr(theirs, termios.TCSANOW, settings)
+            places["stdin"] = places["stdout"] = theirs
+        elif kind == "held":
+            theirs, self._input = os.pipe()
+            places["stdin"] = theirs
+        else:
+            theirs = os.memfd_create("stdin")
+            _write_all(theirs, self.request.input)
+            os.lseek(theirs, 0, os.SEEK_SET)
+            places["stdin"] = theirs
+        if kind in ("held", "terminal") and self.request.input:
+            _write_all(self._input, self.request.input)
+        return theirs
+
+    def _limits(self, sandbox: Sandbox) -> dict[str, int]:
+        limits = self.limits
+        found = {"cpu": BACKSTOP_CPU, "fsize": limits.output_mb << 20, "uid": sandbox.user(os.getpid() * 31 + self.number),
+                 "nofile": self.request.nofile or 1024}
+        if sandbox.tier != "none":
+            found["nproc"] = limits.processes       # in a user or user namespace of its own: counted alone
+        if not self.request.tool:
+            found["memory"] = limits.memory_mb << 20
+        if self.request.input_kind == "terminal":
+            found["terminal"] = 1
+        return found
+
+    def _program(self, programs: Programs, sandbox: Sandbox) -> list[str]:
+        request = self.request
+        words = tool_words(request.tool) if request.tool else []
+        if not request.function:
+            return [*words, sandbox.place(programs.main), *request.args]
+        options = [*(["--times", request.times] if request.times else []), *(["--stay"] if request.stay else [])]
+        return [*words, sandbox.place(programs.probe), *options, request.function, *request.args]
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", "SOCKLAB_RECORD": str(RECORD_FD)}
+
+    def _learn_pid(self) -> None:
+        """The kernel adds the sender's real pid to the program's first byte, in our own pid namespace."""
+        if not select.select([self._control], [], [], 20)[0]:
+            raise OSError("the launcher gave no sign within 20 s")
+        byte, ancillary, _, _ = self._control.recvmsg(1, socket.CMSG_SPACE(12))
+        for level, kind, data in ancillary:
+            if byte and level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                self.pid = struct.unpack("3i", data)[0]
+        if not self.pid:
+            said = _read_file(self._files["launcher"]).decode(errors="replace").strip()
+            raise OSError(said.splitlines()[-1] if said else "the launcher ended without a word")
+
+    # ---- watching ---------------------------------------------------------------------------------
+
+    def poll(self) -> Ended | None:
+        """How it ended, None while it runs. Never waits."""
+        with self._lock:
+            if self.ended is None and not self._closed and select.select([self._control], [], [], 0)[0]:
+                self._take_outcome()
+            return self.ended
+
+    def _take_outcome(self) -> None:
+        data = self._control.recv(8)
+        if len(data) < 8:           # the launcher was killed: only a hostile program can do that, at tier "none"
+            self.ended = Ended(None, signal.SIGKILL, 0)
+            return
+        raw, left_over = struct.unpack("2i", data)
+        if os.WIFSIGNALED(raw):
+            self.ended = Ended(None, os.WTERMSIG(raw), left_over)
+        else:
+            self.ended = Ended(os.WEXITSTATUS(raw), None, left_over)
+
+    @property
+    def control(self) -> socket.socket:
+        """Readable once the program has ended."""
+        return self._control
+
+    def cpu_seconds(self) -> float:
+        """Processor time used so far, 0 once it has ended."""
+        return kernel.cpu_seconds(self.pid) if self.ended is None else 0.0
+
+    @property
+    def cpu_limit(self) -> float:
+        """Processor time that a right program doesn't need."""
+        return self.limits.cpu_seconds if not self.request.tool else 3 + 10 * self.limits.cpu_seconds
+
+    def sleeps_in(self, call: str) -> bool:
+        """Whether a thread sleeps in this call, or in poll() and its like, which may stand before it."""
+        names = SLEEPS.get(call, frozenset({call})) | POLLS
+        return any(thread.state == "S" and thread.syscall in names for thread in kernel.threads(self.pid))
+
+    # ---- acting -----------------------------------------------------------------------------------
+
+    def type_text(self, text: bytes) -> None:
+        """Writes to held input or the terminal; a program that has gone doesn't matter."""
+        try:
+            _write_all(self._input, text)
+        except OSError:
+            pass
+
+    def end_input(self) -> None:
+        """Closes held input, or types Ctrl-D at the terminal."""
+        with self._lock:
+            if self._input >= 0 and self.request.input_kind == "terminal":
+                self._drain_terminal()
+                os.write(self._input, b"\x04")
+            elif self._input >= 0:
+                os.close(self._input)
+                self._input = -1
+
+    def raise_nofile(self, limit: int) -> None:
+        """prlimit(2) on the running program."""
+        try:
+            hard = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)[1]
+            resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (min(limit, hard), hard))
+        except (ProcessLookupError, ValueError):
+            pass
+
+    def stop(self) -> None:
+        """Ends the program and all it started; returns when none is left."""
+        self.poll()
+        try:
+            self._control.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        if hasattr(self, "process"):
+            try:
+                self.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def close(self) -> None:
+        """stop(), then frees everything; evidence must have been taken before."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self.stop()
+        self._control.close()
+        self.recording.close()
+        if self._input >= 0:
+            os.close(self._input)
+        for descriptor in self._files.values():
+            os.close(descriptor)
+
+    # ---- evidence ---------------------------------------------------------------------------------
+
+    def output(self) -> bytes:
+        """Standard output so far."""
+        if self.request.input_kind == "terminal":
+            with self._lock:
+                self._drain_terminal()
+                return bytes(self._terminal)
+        return _read_file(self._files["stdout"])
+
+    def errors(self) -> bytes:
+        """Standard error so far."""
+        return _read_file(self._files["stderr"])
+
+    def _drain_terminal(self) -> None:
+        while self._input >= 0 and select.select([self._input], [], [], 0)[0]:
+            try:
+                piece = os.read(self._input, 65536)
+            except OSError:         # EIO: the program's side is closed
+                return
+            if not piece:
+                return
+            self._terminal += piece[:max(0, MAX_READ - len(self._terminal))]
+
+    def _report_lines(self, word: str) -> list[list[str]]:
+        text = _read_file(self._files["report"]).decode("ascii", errors="replace")
+        whole = text[:text.rfind("\n") + 1]
+        return [line.split(" ") for line in whole.splitlines() if line.startswith(word + " ")]
+
+    def reported(self) -> tuple[Reported, ...]:
+        """The probe's calls so far."""
+        return tuple(Reported(_number(line[1]), _number(line[2])) for line in self._report_lines("call")
+                     if len(line) == 3)
+
+    def reported_bytes(self, name: str) -> bytes | None:
+        """The last report_text() or report_bytes() of that name."""
+        found = [line[2] for line in self._report_lines("text") if len(line) == 3 and line[1] == name]
+        if not found:
+            return None
+        return b"" if found[-1] == "-" else bytes.fromhex(found[-1])
+
+    def reported_number(self, name: str) -> int | None:
+        """The last report_number() of that name."""
+        found = [line[2] for line in self._report_lines("number") if len(line) == 3 and line[1] == name]
+        return _number(found[-1]) if found else None
+
+    def descriptors(self) -> dict[int, str]:
+        """Open descriptors without the kit's own; empty once it has ended."""
+        return {fd: name for fd, name in kernel.descriptors(self.pid).items() if fd not in KIT_DESCRIPTORS}
+
+    def listeners(self) -> list[kernel.Socket]:
+        """The listening sockets it holds, from the kernel's table."""
+        inodes = set(kernel.socket_inodes(self.pid).values())
+        return [found for found in kernel.sockets(states=(kernel.State.LISTEN,)) if found.inode in inodes]
+
+    def findings(self) -> Findings | None:
+        """What valgrind said, None without valgrind."""
+        if not self.request.tool:
+            return None
+        return read_findings(_read_file(self._files["log"], 4 << 20).decode(errors="replace"))
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return 0
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view):]
+
+
+def _read_file(descriptor: int, most: int = MAX_READ) -> bytes:
+    return os.pread(descriptor, most, 0)

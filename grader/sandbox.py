@@ -1,0 +1,115 @@
+"""Where the student's program runs: a network of its own, and bubblewrap around it.
+
+Tier "bubblewrap": the grader moves into a fresh network namespace with only loopback, and each run of
+the student's program gets its own pid, ipc and mount namespaces in which there is little but /usr.
+Tier "none": limits alone; the reason is kept, and every report says so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWNET = 0x40000000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
+FIRST_UID = 61000                   # as root: each run's program gets a user of its own from here on
+UIDS = 2000
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What was found to work. `why` says what is missing where tier is "none"."""
+
+    tier: str                       # "bubblewrap" or "none"
+    why: str = ""
+
+    def command(self, launcher: Path, folder: Path) -> list[str]:
+        """The words before the launcher's own options: its files in /lab, or where they are.
+
+        `folder` holds the student's programs; see place() for what they are called inside.
+        """
+        if self.tier == "none":
+            return [str(launcher)]
+        return [*_bubblewrap(), "--perms", "0755", "--dir", "/lab", "--ro-bind", str(launcher), "/lab/launcher",
+                "--ro-bind", str(folder), "/lab/bin", "--", "/lab/launcher"]
+
+    def place(self, program: Path) -> str:
+        """The path of one of the folder's programs as the launcher sees it."""
+        return str(program) if self.tier == "none" else f"/lab/bin/{program.name}"
+
+    def user(self, slot: int) -> int:
+        """The user that a run's program becomes, -1 to stay: only root in the sandbox can choose."""
+        return FIRST_UID + slot % UIDS if self.tier != "none" and os.getuid() == 0 else -1
+
+
+def _bubblewrap() -> list[str]:
+    words = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--as-pid-1", "--cap-drop", "ALL"]
+    if os.getuid() == 0:
+        words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    for path in SYSTEM:
+        if os.path.islink(path):
+            words += ["--symlink", os.readlink(path), path]
+        elif os.path.exists(path):
+            words += ["--ro-bind", path, path]
+    return words + ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+
+
+def prepare(wish: str) -> Sandbox:
+    """Moves this process into its own network and tries bubblewrap; call it before any thread starts.
+
+    wish: "auto", "require" (the caller refuses a lower tier) or "off". Never raises: a Sandbox of tier
+    "none" says why.
+    """
+    if wish == "off":
+        return Sandbox("none", "switched off by --sandbox off")
+    if shutil.which("bwrap") is None:
+        return Sandbox("none", "bubblewrap isn't installed (make setup)")
+    trouble = _enter_network() or _try_bubblewrap()
+    return Sandbox("none", trouble) if trouble else Sandbox("bubblewrap")
+
+
+def _enter_network() -> str:
+    """Unshares the network, and as a plain user a user namespace with it. '' or what went wrong."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid = os.getuid(), os.getgid()
+    flags = CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET
+    if libc.unshare(flags) == -1:
+        return f"this system refuses a network namespace ({os.strerror(ctypes.get_errno())})"
+    try:
+        if uid != 0:
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+            Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+        _raise_loopback()
+    except OSError as error:
+        return f"this system refuses a network namespace ({error.strerror})"
+    return ""
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+
+
+def _try_bubblewrap() -> str:
+    """Runs the real command once on /bin/true. '' or what went wrong."""
+    try:
+        done = subprocess.run([*_bubblewrap(), "--", "/usr/bin/true"], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bubblewrap doesn't run here ({error})"
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    return f"bubblewrap doesn't run here ({said[0] if said else done.returncode})"

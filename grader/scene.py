@@ -1,0 +1,129 @@
+"""The scene of one test: its runs and peers, and the one way to wait for something.
+
+A wait ends when its condition holds, or as soon as it is certain that it can't hold any more. That is
+known from the kernel, not from a clock, so that a loaded machine changes no verdict:
+  ended   no program of the scene runs, and every peer is at rest;
+  stuck   every thread of the program sleeps in a call that only somebody else can end, and every peer
+          is at rest: each waits for the other, for ever;
+  busy    it has used more processor time than a right program needs;
+  idle    it has slept on timers for idle_seconds while nobody else had anything to do.
+The backstop on the wall clock ("slow") is for what nobody thought of.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable
+
+from . import kernel
+from .evidence import Trouble
+from .peers import Peer
+from .run import StudentRun
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.008
+LOOK_EVERY = 0.010
+QUIET_SECONDS, QUIET_LOOKS = 0.2, 8
+BACKSTOP_SECONDS = 45.0
+
+
+class CannotHappen(Exception):
+    """A condition can't come to hold. `run` is the program to blame, None if all have ended."""
+
+    def __init__(self, run: StudentRun | None, trouble: Trouble | None) -> None:
+        super().__init__(trouble.kind if trouble else "ended")
+        self.run = run
+        self.trouble = trouble
+
+
+class Scene:
+    """The runs and peers of one test."""
+
+    def __init__(self) -> None:
+        self.runs: list[StudentRun] = []
+        self.peers: list[Peer] = []
+        self.began = time.monotonic()
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Returns once condition() holds; raises CannotHappen when it can't any more."""
+        pause = FIRST_PAUSE
+        watch = Watch(self)
+        while not condition():
+            verdict = watch.look()
+            if verdict is not None:
+                if condition():
+                    return
+                raise verdict
+            self._rest(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def _rest(self, seconds: float) -> None:
+        """Until that time is over or a program ends."""
+        controls = [run.control for run in self.live()]
+        select.select(controls, [], [], seconds)
+
+    def live(self) -> list[StudentRun]:
+        """The programs that still run."""
+        return [run for run in self.runs if run.poll() is None]
+
+    def close(self) -> None:
+        """Ends everything; returns when nothing is left."""
+        for run in self.runs:
+            run.close()
+        for peer in self.peers:
+            peer.close()
+
+
+class Watch:
+    """Looks again and again at a scene in which something is awaited."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._last = 0.0
+        self._idle = 0.0
+        self._quiet_since = 0.0
+        self._looks = 0
+        self._signature: object = None
+
+    def look(self) -> CannotHappen | None:
+        """What is certain by now, None while there is hope."""
+        live = self._scene.live()
+        if not live and all(peer.at_rest() for peer in self._scene.peers):
+            return CannotHappen(None, None)
+        now = time.monotonic()
+        since, previous = now - self._last, self._last
+        if since < LOOK_EVERY:
+            return None
+        self._last = now
+        if now - self._scene.began > BACKSTOP_SECONDS:
+            return CannotHappen(live[0] if live else None, Trouble("slow", None, None))
+        for run in live:
+            if run.cpu_seconds() > run.cpu_limit:
+                return CannotHappen(run, Trouble("busy", None, None))
+        return self._look_at_sleep(live, min(since, 0.05) if previous else 0.0, now)
+
+    def _look_at_sleep(self, live: list[StudentRun], step: float, now: float) -> CannotHappen | None:
+        threads = [(run, thread) for run in live for thread in kernel.threads(run.pid)]
+        asleep = bool(threads) and all(thread.state == "S" for _, thread in threads)
+        if not asleep or not all(peer.at_rest() for peer in self._scene.peers):
+            self._signature = None
+            return None
+        if not all(kernel.blocks_forever(thread) for _, thread in threads):
+            self._signature = None
+            self._idle += step
+            run = live[0]
+            return CannotHappen(run, Trouble("idle", _call(run), None)) if self._idle > run.limits.idle_seconds else None
+        return self._count_quiet(live[0], tuple((t.tid, t.syscall, t.switches) for _, t in threads), now)
+
+    def _count_quiet(self, run: StudentRun, signature: object, now: float) -> CannotHappen | None:
+        if signature != self._signature:
+            self._signature, self._quiet_since, self._looks = signature, now, 0
+        self._looks += 1
+        if self._looks >= QUIET_LOOKS and now - self._quiet_since >= QUIET_SECONDS:
+            return CannotHappen(run, Trouble("stuck", _call(run), None))
+        return None
+
+
+def _call(run: StudentRun) -> str | None:
+    """What the program's first sleeping thread sleeps in."""
+    return next((thread.syscall for thread in kernel.threads(run.pid) if thread.syscall), None)

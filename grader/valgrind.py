@@ -1,0 +1,78 @@
+"""valgrind around the student's program: the words to start it with, and what its log says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+
+from .evidence import Finding, Location
+
+LOG_FD = 902
+TOOLS = {
+    "memcheck": ("--leak-check=full", "--show-leak-kinds=definite", "--track-fds=yes"),
+    "helgrind": ("--history-level=approx",),
+}
+COMMON = ("--read-inline-info=no", "--child-silent-after-fork=yes", f"--log-fd={LOG_FD}")
+FRAME = re.compile(r"(?:at|by) 0x[0-9A-F]+: (\S+) \(([^():]+\.c):(\d+)\)")
+LINE = re.compile(r"^==\d+== ?(.*)$", re.MULTILINE)
+NOT_STUDENT = frozenset({"recorder.c", "main.c", "probe.c"})
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that valgrind found. `complete` is False where the program was killed before its summary."""
+
+    found: tuple[Finding, ...]
+    complete: bool
+
+
+def is_installed() -> bool:
+    """Whether a test can ask for valgrind."""
+    return shutil.which("valgrind", path="/usr/bin:/bin:/usr/local/bin") is not None
+
+
+def tool_words(tool: str) -> list[str]:
+    """The command's first words, for "memcheck" or "helgrind"."""
+    return ["/usr/bin/valgrind", f"--tool={tool}", *COMMON, *TOOLS[tool]]
+
+
+def read_findings(log: str) -> Findings:
+    """Valgrind's text log, block by block: a block is what stands between blank lines."""
+    lines = [match[1] for match in LINE.finditer(log)]
+    found: list[Finding] = []
+    block: list[str] = []
+    for line in [*lines, ""]:
+        if line.strip():
+            block.append(line)
+            continue
+        finding = _read_block(block)
+        if finding is not None and finding not in found:
+            found.append(finding)
+        block = []
+    return Findings(tuple(found), any(line.startswith("ERROR SUMMARY") for line in lines))
+
+
+def _read_block(block: list[str]) -> Finding | None:
+    if len(block) < 2 or not block[1].lstrip().startswith(("at 0x", "by 0x")):
+        return None
+    first = block[0].strip()
+    return Finding(_kind(first), first, _student_line(block))
+
+
+def _kind(first: str) -> str:
+    if " lost in loss record" in first:
+        return "leak"
+    if first.startswith("Open "):
+        return "descriptor"
+    if first.startswith("Possible data race"):
+        return "race"
+    return "error"
+
+
+def _student_line(block: list[str]) -> Location | None:
+    frames = [match for match in (FRAME.search(line) for line in block) if match]
+    for match in frames:
+        if match[2] not in NOT_STUDENT and not match[1].startswith("__wrap"):
+            return Location(match[2], int(match[3]))
+    return None

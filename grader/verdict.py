@@ -1,0 +1,154 @@
+"""From outcomes to points: pure functions, no I/O, no opinion about sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .build import CompileError
+from .catalog import Lab, Stage
+from .causes import Diagnosis
+from .evidence import Evidence, Location
+
+NOT_TRIED = "not_tried"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A test as the suite lists it."""
+
+    stage: str
+    name: str
+    promise: str                    # its description: what the student reads
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one test that ran."""
+
+    status: str                     # "passed", "failed", "crashed" or "timed_out"
+    seconds: float
+    evidence: Evidence | None = None
+    diagnosis: Diagnosis | None = None
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One line of a report."""
+
+    name: str
+    promise: str
+    status: str                     # an outcome's, or "not_tried" or "grader_error"
+    points: int                     # earned
+    max_points: int
+    seconds: float
+    evidence: Evidence | None
+    diagnosis: Diagnosis | None
+    location: Location | None
+
+    @property
+    def message(self) -> str:
+        """What contradicted the promise, '' if nothing did."""
+        return self.evidence.failure.message if self.evidence else ""
+
+    @property
+    def cause(self) -> str | None:
+        """The mistake's slug, where the evidence singles one out."""
+        return self.diagnosis.slug if self.diagnosis else None
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """One stage of a lab."""
+
+    stage: Stage
+    tests: tuple[TestResult, ...]
+    waits_for: str | None           # not tried: what has to pass first, for a reader
+
+    @property
+    def score(self) -> int:
+        return sum(test.points for test in self.tests)
+
+    @property
+    def status(self) -> str:
+        """ "passed", "failed" or "not_tried"."""
+        if all(test.status == "passed" for test in self.tests):
+            return "passed"
+        return NOT_TRIED if all(test.status == NOT_TRIED for test in self.tests) else "failed"
+
+
+@dataclass(frozen=True)
+class LabResult:
+    """One lab. With `trouble` the grader failed on it, and there is no score."""
+
+    lab: Lab
+    stages: tuple[StageResult, ...]
+    seconds: float
+    compile_error: CompileError | None = None
+    trouble: str | None = None
+    unreadable: str | None = None   # the student's file is missing or isn't one: nothing to grade, 0 points
+
+    @property
+    def score(self) -> int | None:
+        return None if self.trouble else sum(stage.score for stage in self.stages)
+
+    @property
+    def max_score(self) -> int:
+        return sum(stage.points for stage in self.lab.stages)
+
+
+def share(points: int, parts: int) -> list[int]:
+    """Whole points for so many tests: the largest remainder goes to the first ones."""
+    each, left = divmod(points, parts) if parts else (0, 0)
+    return [each + (1 if index < left else 0) for index in range(parts)]
+
+
+def judge(lab: Lab, tests: Sequence[Listed], outcomes: Mapping[tuple[str, str], Outcome], *, seconds: float,
+          compile_error: CompileError | None = None, trouble: str | None = None,
+          unreadable: str | None = None) -> LabResult:
+    """The lab's result. A test without an outcome wasn't tried."""
+    stages: list[StageResult] = []
+    for stage in lab.stages:
+        own = [test for test in tests if test.stage == stage.name]
+        results = tuple(_test_result(test, outcomes.get((test.stage, test.name)), points, trouble)
+                        for test, points in zip(own, share(stage.points, len(own))))
+        stages.append(StageResult(stage, results, _waits_for(stage, results, stages, compile_error is not None)))
+    return LabResult(lab, tuple(stages), seconds, compile_error, trouble, unreadable)
+
+
+def _test_result(test: Listed, outcome: Outcome | None, points: int, trouble: str | None) -> TestResult:
+    if outcome is None:
+        status = "grader_error" if trouble else NOT_TRIED
+        return TestResult(test.name, test.promise, status, 0, points, 0.0, None, None, None)
+    diagnosis = outcome.diagnosis
+    return TestResult(test.name, test.promise, outcome.status, points if outcome.status == "passed" else 0, points,
+                      outcome.seconds, outcome.evidence, diagnosis, _location(outcome))
+
+
+def _location(outcome: Outcome) -> Location | None:
+    """The student's line: the cause's, or where the program was stuck, or what valgrind says."""
+    if outcome.diagnosis is not None and outcome.diagnosis.where is not None:
+        return outcome.diagnosis.where
+    run = outcome.evidence.run if outcome.evidence else None
+    if run is None:
+        return None
+    if run.trouble is not None and run.trouble.where is not None:
+        return run.trouble.where
+    if outcome.evidence is not None and outcome.evidence.failure.kind == "memory" and run.findings:
+        return run.findings[0].where
+    return None
+
+
+def _waits_for(stage: Stage, results: Sequence[TestResult], earlier: Sequence[StageResult],
+               nothing_built: bool) -> str | None:
+    """Why tests of the stage weren't tried, None if all were."""
+    if not any(result.status == NOT_TRIED for result in results) or nothing_built:
+        return None
+    plain = next((result for result in results if result.name == stage.plain), None)
+    if plain is not None and plain.status not in (NOT_TRIED, "passed"):
+        return plain.promise
+    for need in stage.needs:
+        before = next(other for other in earlier if other.stage.name == need)
+        if any(test.name == before.stage.plain and test.status != "passed" for test in before.tests):
+            return before.stage.title
+    return "valgrind"

@@ -1,0 +1,105 @@
+"""Sentences for a learner: what was seen, said in plain words. Pure functions."""
+
+from __future__ import annotations
+
+import errno as errnos
+import os
+from collections.abc import Sequence
+
+from .evidence import Finding
+from .run import StudentRun
+from .scene import CannotHappen
+
+SHOWN = 40                          # bytes of a payload that a sentence shows
+ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e", 34: '\\"', 92: "\\\\"}
+
+
+def quote(data: bytes, most: int = SHOWN) -> str:
+    """Bytes as a C string, text in UTF-8 left readable, cut after `most` bytes."""
+    cut = data[:most]
+    try:
+        text = cut.decode("utf-8")
+        body = "".join(ESCAPES.get(ord(char), char if char.isprintable() else _hex(char.encode())) for char in text)
+    except UnicodeDecodeError:
+        body = "".join(ESCAPES.get(byte, chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}") for byte in cut)
+    return f'"{body}"' + ("…" if len(data) > most else "")
+
+
+def _hex(data: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in data)
+
+
+def count(n: int, thing: str) -> str:
+    """ "1 byte", "2 bytes"."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def result(value: int, errno: int) -> str:
+    """A call's result, with its errno where it failed: "-1 (ECONNREFUSED: Connection refused)"."""
+    if value != -1:
+        return str(value)
+    if errno == 0:
+        return "-1 (errno 0)"
+    return f"-1 ({errnos.errorcode.get(errno, f'errno {errno}')}: {os.strerror(errno)})"
+
+
+def difference(subject: str, actual: bytes, expected: bytes) -> str:
+    """How what came differs from what was promised, around the first byte that is wrong."""
+    same = next((i for i, (a, b) in enumerate(zip(actual, expected)) if a != b), min(len(actual), len(expected)))
+    if same == len(expected):
+        extra = actual[same:]
+        return f"{subject} all {count(same, 'byte')} and then {count(len(extra), 'byte')} too many: {quote(extra)}"
+    if same == len(actual):
+        if not actual:
+            return f"{subject} nothing of {count(len(expected), 'byte')}: {quote(expected)}"
+        return (f"{subject} {len(actual):,} of {count(len(expected), 'byte')}; what came is right, "
+                f"the last {len(expected) - len(actual):,} are missing")
+    return (f"{subject} a wrong byte at position {same + 1:,}: {quote(actual[same:], 12)} "
+            f"where {quote(expected[same:], 12)} was due ({count(len(actual), 'byte')} came, {len(expected):,} were due)")
+
+
+def mismatch(what: str, actual: bytes, expected: bytes) -> str:
+    """How a short value differs: shown whole where that is short enough."""
+    if max(len(actual), len(expected)) <= SHOWN:
+        return f"{what} was {quote(actual)}, not {quote(expected)}"
+    return difference(f"{what} was wrong: it held", actual, expected)
+
+
+def end_of(run: StudentRun) -> str:
+    """What is awaited when a program should end."""
+    return return_of(run) if run.request.function else "the end of your program"
+
+
+def return_of(run: StudentRun) -> str:
+    """What is awaited when a function should return."""
+    return f"the return of {run.request.function}()" if run.request.function else "your program's answer"
+
+
+def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun]) -> str:
+    """Why a wait was given up."""
+    trouble = why.trouble
+    if trouble is None:
+        ends = [run.ended.words for run in runs if run.ended is not None]
+        return f"{awaited} never came: your program {ends[-1]}" if ends else f"{awaited} never came"
+    if trouble.kind == "stuck":
+        return f"{awaited} never comes: your program waits in {trouble.call or 'a call'}(), and the peer waits too"
+    if trouble.kind == "busy":
+        return f"{awaited} never came: your program runs without a pause and gets nowhere (an endless loop?)"
+    if trouble.kind == "idle":
+        return f"{awaited} never came: your program only sleeps ({trouble.call or 'a timer'})"
+    return f"{awaited} never came within the time there is"
+
+
+def finding(first: Finding, total: int) -> str:
+    """The first thing that valgrind found."""
+    if first.kind == "descriptor":
+        text = f"a descriptor was still open at the end ({first.text.rstrip(':')})"
+    elif first.kind == "leak":
+        text = f"memory was never freed ({first.text.split(' in loss record')[0].strip()})"
+    elif first.kind == "race":
+        text = f"two threads use the same memory at once ({first.text})"
+    else:
+        text = f"valgrind found: {first.text}"
+    where = f", {first.where.file}:{first.where.line}" if first.where else ""
+    more = f"; {total - 1} more" if total > 1 else ""
+    return text + where + more
