@@ -1,0 +1,108 @@
+# make labN   labs/labN_x/{x.c,main.c} + labs/given/*.c ──gcc──> build/labN/x, a program to run by hand
+# make grade  labs/labN_x/x.c ──python3 -m grader──> build with a recorder, run among peers in a sandbox,
+#             gather evidence, judge, report (what is made on the way lands under build/ too)
+# make test   tests/ ──pytest──> does the grader judge rightly?
+#
+# Labs are found by their folders and listed nowhere. V=1 shows the commands.
+
+CC := gcc
+CFLAGS := -std=gnu11 -g -O1 -pthread -Wall -Wextra
+PYTHON ?= python3
+DEV_PYTHON := /usr/bin/python3
+Q := $(if $(V),,@)
+
+lab_of = $(firstword $(subst _, ,$(notdir $1)))# labs/lab3_server_accept -> lab3
+name_of = $(patsubst $(call lab_of,$1)_%,%,$(notdir $1))#                -> server_accept
+commas = $(subst $() ,$(comma) ,$(strip $1))
+comma := ,
+
+FOLDERS := $(patsubst %/lab.toml,%,$(filter labs/lab%/lab.toml,$(wildcard labs/lab*_*/lab.toml)))
+LABS := $(foreach folder,$(FOLDERS),$(call lab_of,$(folder)))
+GIVEN := $(patsubst labs/%.c,build/%.o,$(wildcard labs/given/*.c))
+
+MAKEFLAGS += --no-builtin-rules
+export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+.DELETE_ON_ERROR:
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all peer test test-all lint bench clean \
+	setup setup-grade setup-test setup-lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "N", $$1); printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+# ---- labs ----
+
+lab%: ## build lab N's program; lab N is then the current lab
+	$(error no lab $*: there are $(call commas,$(LABS)))
+
+define lab_rules # $1 labs/lab3_server_accept, $2 lab3, $3 server_accept
+$2: choose-$2 build/$2/$3
+	@echo 'build/$2/$3 is built: run it by hand, or "make grade" judges your work.'
+	@echo 'What to do is in $1/README.md, and $3.c beside it is the file you edit.'
+build/$2/$3: build/$2/$3.o build/$2/main.o $(GIVEN)
+	@echo '  LD  $$@'
+	$Q$(CC) -pthread $$^ -o $$@
+build/$2/%.o: $1/%.c | build/$2 setup-grade
+	$$(compile)
+$1/$3.c: # where it is missing, `compile` says so
+-include build/$2/$3.d build/$2/main.d
+endef
+$(foreach folder,$(FOLDERS),$(eval $(call lab_rules,$(folder),$(call lab_of,$(folder)),$(call name_of,$(folder)))))
+
+build/given/%.o: labs/given/%.c | build/given setup-grade
+	$(compile)
+-include $(GIVEN:.o=.d)
+
+$(LABS:%=choose-%): choose-%: | build/%
+	@echo $* >build/current-lab
+
+build/given $(LABS:%=build/%):
+	@mkdir -p $@
+
+define compile
+$(if $(shell test -f $< && grep -q '[^[:space:]]' $< && echo fine),,$(error $< is missing, empty or not a file))
+@echo '  CC  $<'
+$Q$(CC) $(CFLAGS) -I $(<D) -I labs/given -I grader/c -MMD -MP -c $< -o $@
+endef
+
+# ---- grading ----
+
+grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab (LAB=N, FROM=solutions, SEED=…, STRICT=1)
+	$(call run_grader,$(patsubst lab%,%,$(or $(LAB),$(shell cat build/current-lab 2>/dev/null),$(error \
+		no lab chosen yet: "make lab1" chooses lab 1, and "make grade LAB=1" grades it once))))
+
+grade-all: | setup-grade ## grade all labs
+	$(run_grader)
+
+# $1 numbers. 0 once a grade was given. The user's own words go through the environment, unharmed.
+define run_grader
+$Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--seed "$$SEED"} || \
+	{ status=$$?; [ $$status -eq 1 ] && [ "$$STRICT" != 1 ] || exit $$status; }
+endef
+
+peer: export PEER_SCRIPT = $(value SCRIPT)
+peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788 (CONNECT=1: it is the client)
+	$(if $(SCRIPT),,$(error no script: try   make peer SCRIPT="send 'hello'; close" PORT=7788))
+	$Q$(PYTHON) -m grader peer "$$PEER_SCRIPT" $${PORT:+--port "$$PORT"} $(if $(CONNECT),--connect)
+
+# ---- the kit itself ----
+
+test: | setup-test ## the kit's own tests, a few minutes
+	$Q$(DEV_PYTHON) -m pytest -m "not slow"
+
+test-all: | setup-test ## the kit's tests that take longer
+	$Q$(DEV_PYTHON) -m pytest -m slow
+
+lint: | setup-lint ## warnings, layout and types of the kit's code
+	$Qtools/lint.sh
+
+bench: | setup-grade ## what a grade costs, in seconds and in floors
+	$Q$(DEV_PYTHON) tests/bench/bench.py
+
+setup: ## install what is missing with apt; asks for your password (FOR=test or FOR=lint: for the kit's own work)
+	@tools/setup.sh $(or $(FOR),grade) --ask
+
+setup-grade setup-test setup-lint: setup-%:
+	@tools/setup.sh $*
+
+clean: ## remove what was built
+	rm -rf build

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Installs with apt what this machine lacks: tools/setup.sh grade|test|lint [--ask]
+#
+#   grade   to build and grade labs
+#   test    to run the kit's own tests as well
+#   lint    to run "make lint" as well
+#   --ask   sudo may ask for a password; without it only root and passwordless sudo install
+#
+# It always ends well: what can't be had is named once here, and again by what needs it; the rest works.
+
+missing=
+need() { # PACKAGE FILE: the package is missing where its file is
+    [ -e "$2" ] || missing="$missing $1"
+}
+
+find_missing() { # SET
+    missing=
+    need gcc /usr/bin/gcc
+    need libc6-dev /usr/include/stdio.h
+    need libcriterion-dev /usr/include/criterion/criterion.h
+    need valgrind /usr/bin/valgrind
+    need libc6-dbg /usr/lib/debug/.build-id # memcheck needs the loader's symbols
+    need bubblewrap /usr/bin/bwrap
+    [ "$1" = grade ] && return
+    need git /usr/bin/git
+    need python3-pytest /usr/bin/pytest-3
+    need python3-yaml /usr/lib/python3/dist-packages/yaml
+    need netcat-openbsd /usr/bin/nc.openbsd
+    need telnet /usr/bin/telnet
+    need socat /usr/bin/socat
+    [ "$1" = test ] && return
+    need mypy /usr/bin/mypy
+    need clang-format /usr/bin/clang-format
+    need clang-tidy /usr/bin/clang-tidy
+    need cppcheck /usr/bin/cppcheck
+}
+
+find_missing "$1"
+[ -z "$missing" ] && exit 0
+
+mkdir -p build
+log=build/setup.log
+told=build/setup-told # what was told once isn't told, or tried, at every make
+[ "$2" != --ask ] && [ "$(cat $told 2>/dev/null)" = "$missing" ] && exit 0
+echo "$missing" >$told
+
+if ! command -v apt-get >/dev/null; then
+    echo "socklab: this needs, by Debian's names:$missing. There is no apt here: install them your way." >&2
+    exit 0
+elif [ "$(id -u)" -eq 0 ]; then
+    as_root=
+elif sudo -n true 2>/dev/null || { [ "$2" = --ask ] && command -v sudo >/dev/null; }; then
+    as_root=sudo
+else
+    echo "socklab: this needs$missing. To install:  make setup FOR=$1  (asks for your password)" >&2
+    exit 0
+fi
+
+apt() {
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 "$@" >>$log 2>&1 </dev/null
+}
+echo "socklab: installing with apt:$missing" >&2
+: >$log
+apt update
+apt install $missing || for package in $missing; do apt install "$package"; done
+
+find_missing "$1"
+echo "$missing" >$told
+[ -z "$missing" ] || echo "socklab: could not install$missing ($log says why; make setup FOR=$1 tries again)" >&2
