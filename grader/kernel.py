@@ -43,13 +43,11 @@ class State(IntEnum):
 class Flow:
     """How far the bytes are: what tcp_info tells beyond the queues."""
 
-    received: int  # bytes that arrived here in order (the other side's FIN may count as one more)
-    sent: int  # bytes that left here, each counted once
+    received: int  # bytes that arrived here in order; the other side's FIN counts as one more
     unsent: int  # bytes still to leave
     in_flight: int  # segments that left and are not acknowledged
-    retries: int  # times that the segment now due was sent in vain
-    offered: int | None  # the window that this side offered last, where the kernel tells (6.2)
-    allowed: int | None  # the window that it was offered (5.4)
+    allowed: int | None  # the window that this side was offered (None before Linux 5.4)
+    offered: int | None  # the window that it offered last (None before Linux 6.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +174,13 @@ def _host(packed: bytes) -> str:
 
 def _flow(state: int, body: bytes) -> Flow | None:
     info = _attribute(body, _INFO)
-    if state == State.LISTEN or len(info) < 216:  # bytes_sent is there since 4.19
+    if state == State.LISTEN or len(info) < 148:
         return None
     (in_flight,) = struct.unpack_from("=I", info, 24)
     received, _, _, unsent = struct.unpack_from("=QIII", info, 128)
-    sent, again = struct.unpack_from("=QQ", info, 200)
     allowed = struct.unpack_from("=I", info, 228)[0] if len(info) >= 232 else None
     offered = struct.unpack_from("=I", info, 232)[0] if len(info) >= 236 else None
-    return Flow(received, sent - again, unsent, in_flight, info[2], offered, allowed)
+    return Flow(received, unsent, in_flight, allowed, offered)
 
 
 def _attribute(body: bytes, wanted: int) -> bytes:

@@ -1,0 +1,34 @@
+"""Bytes and numbers as a learner reads them."""
+
+from __future__ import annotations
+
+_ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e", 34: '\\"', 92: "\\\\"}
+
+
+def quote(data: bytes, most: int = 32) -> str:
+    """Bytes as a C string, text in UTF-8 left readable, cut after about `most` bytes."""
+    cut = data[:most] if len(data) <= most else _whole_characters(data[: most + 3], most)
+    body = "".join(map(_shown, cut.decode("utf-8", "surrogateescape")))
+    return f'"{body}"' + ("…" if len(cut) < len(data) else "")
+
+
+def _whole_characters(data: bytes, most: int) -> bytes:
+    """At least `most` bytes, and no more than end the character that begins among them."""
+    end = most
+    while end < len(data) and data[end] & 0xC0 == 0x80:
+        end += 1
+    return data[:end]
+
+
+def _shown(char: str) -> str:
+    code = ord(char)
+    if code in _ESCAPES:
+        return _ESCAPES[code]
+    if char.isprintable():
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def count(n: int, thing: str) -> str:
+    """ "1 byte", "2 bytes"."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
