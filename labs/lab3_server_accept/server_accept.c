@@ -13,7 +13,12 @@
  */
 #include "server_accept.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* A listener at ip:port; NULL or "" is every address, port 0 any free port.
  * Returns it, and the caller closes it; or -1 with errno, and then nothing is
