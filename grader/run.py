@@ -226,7 +226,10 @@ class StudentRun:
 
     def cpu_seconds(self) -> float:
         """Processor time used so far, 0 once it has ended."""
-        return kernel.cpu_seconds(self.pid) if self.ended is None else 0.0
+        try:
+            return kernel.cpu_seconds(self.pid) if self.ended is None else 0.0
+        except OSError:
+            return 0.0
 
     @property
     def cpu_limit(self) -> float:

@@ -91,7 +91,7 @@ def both_sides(evidence: Evidence) -> list[str]:
     lines = [line for peer in evidence.peers for line in peer.story][:6]
     run = evidence.run
     if run is not None:
-        lines.append(_program(run))
+        lines += [line for line in [_program(run)] if line]
         if run.faults:
             lines.append(f"the test had put in: {run.faults}")
     return lines
@@ -108,8 +108,9 @@ def _program(run: RunSeen) -> str:
         return f"{what} was killed by {signal_name(run.signal)}"
     if run.running:
         return f"{what} was still running"
-    answers = f", after {what} had returned {run.reported[-1][0]}" if run.reported else ""
-    return f"your program exited with status {run.status}{answers}"
+    if run.reported:
+        return ""               # that it ended then is no news
+    return f"your program exited with status {run.status}"
 
 
 def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -> None:
