@@ -66,7 +66,7 @@ endef
 
 # ---- grading ----
 
-grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab (LAB=N, FROM=solutions, SEED=…, STRICT=1)
+grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab (LAB=N, FROM=DIR, SEED=…, STRICT=1)
 	$(call run_grader,$(patsubst lab%,%,$(or $(LAB),$(shell cat build/current-lab 2>/dev/null),$(error \
 		no lab chosen yet: "make lab1" chooses lab 1, and "make grade LAB=1" grades it once))))
 
@@ -80,7 +80,7 @@ $Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--see
 endef
 
 peer: export PEER_SCRIPT = $(value SCRIPT)
-peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788 (CONNECT=1: it is the client)
+peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 	$(if $(SCRIPT),,$(error no script: try   make peer SCRIPT="send 'hello'; close" PORT=7788))
 	$Q$(PYTHON) -m grader peer "$$PEER_SCRIPT" $${PORT:+--port "$$PORT"} $(if $(CONNECT),--connect)
 
@@ -98,7 +98,7 @@ lint: | setup-lint ## warnings, layout and types of the kit's code
 bench: | setup-grade ## what a grade costs, in seconds and in floors
 	$Q$(DEV_PYTHON) tests/bench/bench.py
 
-setup: ## install what is missing with apt; asks for your password (FOR=test or FOR=lint: for the kit's own work)
+setup: ## install with apt what is missing (FOR=test, FOR=lint: more)
 	@tools/setup.sh $(or $(FOR),grade) --ask
 
 setup-grade setup-test setup-lint: setup-%:
