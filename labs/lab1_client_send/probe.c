@@ -101,7 +101,9 @@ static void call_client_connect(char **argv)
     }
 }
 
-/* The probe's own connection, so that send_all() needs nothing else of yours. */
+/* The probe's own connection, so that send_all() needs nothing else of yours. Its
+ * send buffer is small: in the default one megabytes vanish, and send() needn't
+ * wait for a slow peer. */
 static int dial(const char *ip, const char *port)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
@@ -109,6 +111,8 @@ static int dial(const char *ip, const char *port)
     if (getaddrinfo(ip, port, &hints, &server) != 0)
         give_up("no such address");
     int fd = socket(server->ai_family, server->ai_socktype, server->ai_protocol);
+    int size = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     if (fd == -1 || connect(fd, server->ai_addr, server->ai_addrlen) == -1)
         give_up("cannot connect");
     freeaddrinfo(server);
