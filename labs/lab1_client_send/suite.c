@@ -248,7 +248,7 @@ Test(sending_everything, other_errors_end_it,
 }
 
 Test(sending_everything, megabytes_to_a_slow_reader,
-     .description = "megabytes arrive whole at a peer that reads slowly")
+     .description = "a megabyte and more arrives whole at a peer that reads slowly")
 {
     struct bytes message = random_bytes(random_number(1000000, 1500000));
     struct peer server = peer_listens("receive to end slowly");
