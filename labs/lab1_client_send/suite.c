@@ -9,7 +9,7 @@
 
 static struct bytes a_text(void)
 {
-    return random_text(random_number(10, 40));
+    return bytes_of(format("nihaoma-%u", random_number(0, UINT32_MAX)));
 }
 
 static struct bytes a_message(void)
@@ -494,7 +494,6 @@ Test(prompts, stays_in_its_room, .description = "it writes nothing beyond the ca
                                                      join_bytes(random_text(cap), random_text(random_number(0, 60)))));
     expect(number_of(run, "beyond") == 0, "prompt_line() with cap %u wrote %lld bytes beyond them", cap,
            number_of(run, "beyond"));
-    expect_result(run, 0);
 }
 
 Test(prompts, reading_fails, .description = "when reading fails it returns -1 with that errno, and not 0")
