@@ -44,15 +44,19 @@ told=build/setup-told # what was told once isn't told, or tried, at every make
 [ "$2" != --ask ] && [ "$(cat $told 2>/dev/null)" = "$missing" ] && exit 0
 echo "$missing" >$told
 
+names="socklab needs, by Debian's names:$missing."
 if ! command -v apt-get >/dev/null; then
-    echo "socklab: this needs, by Debian's names:$missing. There is no apt here: install them your way." >&2
+    echo "$names There is no apt here: install them this system's way." >&2
     exit 0
 elif [ "$(id -u)" -eq 0 ]; then
     as_root=
-elif sudo -n true 2>/dev/null || { [ "$2" = --ask ] && command -v sudo >/dev/null; }; then
+elif ! command -v sudo >/dev/null; then
+    echo "$names Root can install them:  apt install$missing" >&2
+    exit 0
+elif [ "$2" = --ask ] || sudo -n true 2>/dev/null; then
     as_root=sudo
 else
-    echo "socklab: this needs$missing. To install:  make setup FOR=$1  (asks for your password)" >&2
+    echo "$names To install them (sudo asks for your password):  make setup FOR=$1" >&2
     exit 0
 fi
 
