@@ -56,13 +56,12 @@ enum call_name {
 /* One recorded call, from its start to its end. */
 struct visit {
     struct recorded_call *call;
-    struct recorded_call spare; /* the slot, when none is left */
-    int saved;                  /* errno as the caller left it */
-    int refusal;                /* a fault's errno: don't make the call */
-    int leaves;                 /* a fault's errno for success */
-    uint32_t leaver;            /* the bit of that fault */
-    uint32_t shortener;         /* the bit of the fault that set `limit` */
-    size_t limit;               /* most bytes to pass on */
+    struct recorded_call spare;        /* the slot, when none is left */
+    int saved;                         /* errno as the caller left it */
+    int refusal;                       /* a fault's errno: don't make the call */
+    int leaves;                        /* a fault's errno for success */
+    size_t limit;                      /* a fault's: most bytes to pass on */
+    uint32_t refuser, leaver, limiter; /* the bits of these three faults */
     bool waits;
 };
 
@@ -191,11 +190,11 @@ static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
     switch ((enum fault_action)fault->action) {
     case FAULT_FAILS:
         visit->refusal = (int)fault->low;
-        visit->call->faults |= bit;
+        visit->refuser = bit;
         break;
     case FAULT_SHORTENS:
         visit->limit = draw(fault, nth);
-        visit->shortener = bit;
+        visit->limiter = bit;
         break;
     case FAULT_LEAVES:
         visit->leaves = (int)fault->low;
@@ -245,30 +244,40 @@ static void wait_for_release(void)
         syscall(SYS_futex, &recorder->released, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
-/* The slot is filled: says whether to make the call, and sets errno for either case. */
+/* Fails the call where a fault says so. */
+static bool refuse(struct visit *visit)
+{
+    if (visit->refusal == 0)
+        return false;
+    visit->call->faults |= visit->refuser;
+    errno = visit->refusal;
+    return true;
+}
+
+/* The slot is filled: says whether to make the call. */
 static bool proceed(struct visit *visit)
 {
     atomic_store_explicit(&visit->call->state, CALL_ENTERED, memory_order_release);
     if (visit->waits)
         wait_for_release();
-    errno = visit->refusal ? visit->refusal : visit->saved;
-    return visit->refusal == 0;
+    errno = visit->saved;
+    return !refuse(visit);
 }
 
 /* What a wrapper below is made of. ENTER takes the slot; N is an argument as a number;
    MAKE makes the call, or -1 and errno where a fault says so. */
-#define ENTER(name, fd, ...)                                                             \
-    struct visit visit;                                                                  \
-    enter(&visit, CALL_##name, (fd), __builtin_return_address(0),                        \
+#define ENTER(name, fd, ...)                                      \
+    struct visit visit;                                           \
+    enter(&visit, CALL_##name, (fd), __builtin_return_address(0), \
           sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
 #define N(argument) ((int64_t)(argument))
 #define MAKE(real_call) (proceed(&visit) ? LOUDLY(real_call) : -1)
-#define LOUDLY(real_call)                                                                \
-    ({                                                                                   \
-        LOUD;                                                                            \
-        __auto_type made = (real_call);                                                  \
-        QUIET;                                                                           \
-        made;                                                                            \
+#define LOUDLY(real_call)               \
+    ({                                  \
+        LOUD;                           \
+        __auto_type made = (real_call); \
+        QUIET;                          \
+        made;                           \
     })
 
 /* What is noted beside the arguments */
@@ -334,7 +343,7 @@ static size_t allow(struct visit *visit, size_t size)
     note_size(visit, size);
     if (size <= visit->limit)
         return size;
-    visit->call->faults |= visit->shortener;
+    visit->call->faults |= visit->limiter;
     return visit->limit;
 }
 
@@ -637,17 +646,16 @@ ssize_t __wrap_readv(int fd, const struct iovec *parts, int count)
 
 /* Descriptors */
 
-/* Linux closes the descriptor even where close fails, so that a fault does, too. */
+/* Linux closes the descriptor even where close fails: then so does a fault. */
 int __wrap_close(int fd)
 {
     ENTER(close, fd, N(fd));
     int refusal = visit.refusal;
     visit.refusal = 0;
     int result = MAKE(__real_close(fd));
-    if (result == 0 && refusal != 0) {
-        errno = refusal;
+    visit.refusal = refusal;
+    if (result == 0 && refuse(&visit))
         result = -1;
-    }
     return leave_int(&visit, result);
 }
 
@@ -761,14 +769,14 @@ pid_t __wrap_fork(void)
     return 0;
 }
 
+/* Arguments: the signal, whether it is to be ignored, sa_flags. */
 int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction *old)
 {
     ENTER(sigaction, RECORDED_NO_FD, N(signo), 0, 0);
-    struct sigaction wanted;
-    if (peek(&wanted, action, sizeof wanted) == sizeof wanted) {
-        visit.call->args[1] = wanted.sa_handler == SIG_IGN;
-        visit.call->args[2] = wanted.sa_flags;
-    }
+    struct sigaction wanted = {.sa_flags = 0};
+    peek(&wanted, action, sizeof wanted);
+    visit.call->args[1] = wanted.sa_handler == SIG_IGN;
+    visit.call->args[2] = wanted.sa_flags;
     return leave_int(&visit, MAKE(__real_sigaction(signo, action, old)));
 }
 

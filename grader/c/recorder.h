@@ -29,7 +29,7 @@
 #define RECORDER_VARIABLE "SOCKLAB_RECORD"
 
 enum {
-    RECORDER_MAGIC = 0x6b636f73,  /* "sock" */
+    RECORDER_MAGIC = 0x6b636f73, /* "sock" */
     RECORDER_VERSION = 1,
     RECORDER_FAULTS = 16,  /* entries in the header's table */
     RECORDED_ARGS = 5,     /* arguments kept of a call */
@@ -82,7 +82,7 @@ struct recorded_call {
     int32_t error;   /* errno where it failed, else 0 */
     int64_t began;   /* CLOCK_MONOTONIC, nanoseconds */
     int64_t ended;
-    int64_t args[RECORDED_ARGS]; /* as in the call; signal, sigaction: signo, is SIG_IGN, sa_flags */
+    int64_t args[RECORDED_ARGS]; /* as in the call; signal, sigaction: see recorder.c */
     int64_t result;
     uint64_t site; /* the calling instruction, as addr2line counts */
     uint64_t size; /* bytes asked for; accept, get…name, getsockopt: the length passed in */
