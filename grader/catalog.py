@@ -39,6 +39,7 @@ class Limits:
     """What one run of the student's program may use."""
 
     cpu_seconds: float = 0.5        # of processor time, without valgrind
+    valgrind_seconds: float = 3.0   # the same under valgrind
     idle_seconds: float = 2.0       # asleep on a timer while nobody else has anything to do
     memory_mb: int = 1024
     processes: int = 64             # threads count too

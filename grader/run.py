@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import resource
 import select
 import signal
 import socket
@@ -71,7 +70,7 @@ class Ended:
     def words(self) -> str:
         """For a reader."""
         if self.signal is not None:
-            return f"was killed by {signal_name(self.signal)}"
+            return f"was killed by {signal_words(self.signal)}"
         return f"exited with status {self.status}"
 
 
@@ -91,6 +90,20 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+SIGNAL_MEANINGS = {
+    signal.SIGSEGV: "it used memory that isn't its own", signal.SIGBUS: "it used memory that isn't its own",
+    signal.SIGABRT: "it called abort(), or the C library found its memory spoilt",
+    signal.SIGFPE: "it divided by zero", signal.SIGPIPE: "it sent to a peer that had left",
+    signal.SIGXFSZ: "it printed more than it may", signal.SIGXCPU: "it ran too long",
+}
+
+
+def signal_words(number: int) -> str:
+    """SIGPIPE (it sent to a peer that had left)."""
+    meaning = SIGNAL_MEANINGS.get(signal.Signals(number)) if number in signal.valid_signals() else None
+    return f"{signal_name(number)} ({meaning})" if meaning else signal_name(number)
+
+
 class StudentRun:
     """The student's program from start to end. Its methods never raise on what the student does.
 
@@ -104,7 +117,6 @@ class StudentRun:
         self.limits = limits
         self.pid = 0
         self.ended: Ended | None = None
-        self.raised_nofile = 0
         self._lock = threading.Lock()
         self._closed = False
         self.recording = Recording.create(request.faults, seed)
@@ -205,11 +217,14 @@ class StudentRun:
         """How it ended, None while it runs. Never waits."""
         with self._lock:
             if self.ended is None and not self._closed and select.select([self._control], [], [], 0)[0]:
-                self._take_outcome()
+                self._take_message()
             return self.ended
 
-    def _take_outcome(self) -> None:
+    def _take_message(self) -> None:
+        """How the program ended, or the launcher's word that the limit is raised."""
         data = self._control.recv(8)
+        if data == b"l":
+            return
         if len(data) < 8:           # the launcher was killed: only a hostile program can do that, at tier "none"
             self.ended = Ended(None, signal.SIGKILL, 0)
             return
@@ -225,16 +240,13 @@ class StudentRun:
         return self._control
 
     def cpu_seconds(self) -> float:
-        """Processor time used so far, 0 once it has ended."""
-        try:
-            return kernel.cpu_seconds(self.pid) if self.ended is None else 0.0
-        except OSError:
-            return 0.0
+        """Processor time used so far by the program and the processes that it started, 0 once it has ended."""
+        return 0.0 if self.ended else sum(kernel.cpu_seconds(pid) for pid in kernel.family(self.process.pid))
 
     @property
     def cpu_limit(self) -> float:
         """Processor time that a right program doesn't need."""
-        return self.limits.cpu_seconds if not self.request.tool else 3 + 10 * self.limits.cpu_seconds
+        return self.limits.valgrind_seconds if self.request.tool else self.limits.cpu_seconds
 
     def sleeps_in(self, call: str) -> bool:
         """Whether a thread sleeps in this call, or in poll() and its like, which may stand before it."""
@@ -261,12 +273,12 @@ class StudentRun:
                 self._input = -1
 
     def raise_nofile(self, limit: int) -> None:
-        """prlimit(2) on the running program."""
-        try:
-            hard = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)[1]
-            resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (min(limit, hard), hard))
-        except (ProcessLookupError, ValueError):
-            pass
+        """prlimit(2) on the running program, done by the launcher: it can become the program's user."""
+        with self._lock:
+            if self.ended is None:
+                self._control.send(struct.pack("i", limit))
+                select.select([self._control], [], [], 5)
+                self._take_message()
 
     def stop(self) -> None:
         """Ends the program and all it started; returns when none is left."""

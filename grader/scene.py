@@ -25,6 +25,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.008
 LOOK_EVERY = 0.010
 QUIET_SECONDS, QUIET_LOOKS = 0.2, 8
 BACKSTOP_SECONDS = 45.0
+STOPPED = ("T", "t")                # by SIGSTOP: only somebody else can wake it
+ASLEEP = ("S", *STOPPED)
 
 
 class CannotHappen(Exception):
@@ -104,11 +106,11 @@ class Watch:
 
     def _look_at_sleep(self, live: list[StudentRun], step: float, now: float) -> CannotHappen | None:
         threads = [(run, thread) for run in live for thread in kernel.threads(run.pid)]
-        asleep = bool(threads) and all(thread.state == "S" for _, thread in threads)
+        asleep = bool(threads) and all(thread.state in ASLEEP for _, thread in threads)
         if not asleep or not all(peer.at_rest() for peer in self._scene.peers):
             self._signature = None
             return None
-        if not all(kernel.blocks_forever(thread) for _, thread in threads):
+        if not all(thread.state in STOPPED or kernel.blocks_forever(thread) for _, thread in threads):
             self._signature = None
             self._idle += step
             run = live[0]

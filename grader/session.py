@@ -12,6 +12,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import channel, valgrind, words
@@ -24,7 +25,7 @@ from .recording import resolve
 from .run import Request, StudentRun
 from .sandbox import Sandbox
 from .scene import CannotHappen, Scene
-from .script import ScriptError, parse
+from .script import Crowd, Script, ScriptError, parse
 
 LOWEST_FREE, HIGHEST_FREE = 10000, 30000    # below Linux's range of automatic ports
 SPIN_CALLS, SPIN_SECONDS = 2000, 0.3
@@ -46,6 +47,16 @@ class BadRequest(Exception):
     """The suite asks for something that makes no sense: the kit's mistake, never the student's."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the suite said of a peer."""
+
+    role: str                       # "listens" or "connects"
+    script: str
+    data: tuple[bytes, ...]         # $1 to $4
+    at_once: int                    # how many connections it has side by side
+
+
 class Session:
     """A test while it runs. `failure` and `trouble` say afterwards why it didn't pass."""
 
@@ -59,7 +70,7 @@ class Session:
         self._troubled: StudentRun | None = None
         self._programs, self._launcher, self._sandbox = programs, launcher, sandbox
         self._chance = random.Random(seed)
-        self._scripts: list[tuple[str, str, tuple[bytes, ...]]] = []     # role, script, data of each peer
+        self._scripts: list[Said] = []
 
     # ---- the conversation -------------------------------------------------------------------------
 
@@ -118,12 +129,12 @@ class Session:
             findings=findings.found if findings else ())
 
     def _seen_peer(self, index: int) -> PeerSeen:
-        peer, (role, script, data) = self.scene.peers[index], self._scripts[index]
+        peer, said = self.scene.peers[index], self._scripts[index]
         outcome = peer.outcome
         first = outcome.connections[0] if outcome.connections else None
         return PeerSeen(
-            script=script, role=role, address=f"{peer.address[0]}:{peer.address[1]}", port=peer.address[1],
-            data=data, connections=len(outcome.connections), received=outcome.received,
+            script=said.script, role=said.role, address=f"{peer.address[0]}:{peer.address[1]}", port=peer.address[1],
+            data=said.data, connections=len(outcome.connections), received=outcome.received,
             sent=first.sent if first else b"", ending=first.ending if first else "never", happy=outcome.happy,
             trouble=outcome.trouble, story=tuple(peer.story()))
 
@@ -160,20 +171,21 @@ class Session:
 
     def do_peer_listens(self, fields: list[bytes]) -> int:
         script, at, port, data = fields[1].decode(), fields[2].decode(), fields[3].decode(), tuple(fields[5:9])
-        peer = Peer.listening(parse(script, data, self._chance), at or "127.0.0.1", int(port or 0))
-        return self._add_peer(peer, ("listens", script, data))
+        parsed = parse(script, data, self._chance)
+        return self._add_peer(Peer.listening(parsed, at or "127.0.0.1", int(port or 0)), "listens", parsed, data)
 
     def do_peer_connects(self, fields: list[bytes]) -> int:
         run, script, at, to = self._run(fields[0]), fields[1].decode(), fields[2].decode(), fields[4].decode()
         data = tuple(fields[5:9])
         host, port = self._listener_of(run)
         target = (to or ("127.0.0.1" if host == "0.0.0.0" else host), port)
-        peer = Peer.connecting(parse(script, data, self._chance), target, at or None)
-        return self._add_peer(peer, ("connects", script, data))
+        parsed = parse(script, data, self._chance)
+        return self._add_peer(Peer.connecting(parsed, target, at or None), "connects", parsed, data)
 
-    def _add_peer(self, peer: Peer, script: tuple[str, str, tuple[bytes, ...]]) -> int:
+    def _add_peer(self, peer: Peer, role: str, script: Script, data: tuple[bytes, ...]) -> int:
         self.scene.peers.append(peer)
-        self._scripts.append(script)
+        at_once = script.connections if script.crowd is Crowd.TOGETHER else 1
+        self._scripts.append(Said(role, script.text, data, at_once))
         peer.start()
         return len(self.scene.peers)
 
@@ -213,7 +225,9 @@ class Session:
 
     def do_wait_connected(self, fields: list[bytes]) -> None:
         peer = self._peer(fields[0])
-        self._wait(lambda: peer.connected, "a connection", peer)
+        wanted = self._scripts[self.scene.peers.index(peer)].at_once
+        self._wait(lambda: sum(event.kind in ("accepted", "connected") for event in peer.events) >= wanted,
+                   "a connection" if wanted == 1 else f"connection {wanted}", peer)
 
     def do_peer_waits(self, fields: list[bytes]) -> int:
         return int(self._peer(fields[0]).at_rest())
@@ -327,7 +341,7 @@ class Session:
             call = found[n - 1]
             return call.result, call.errno
         ended = run.poll()
-        if ended is not None and ended.status == 2 and not run.errors().startswith(b"=="):
+        if ended is not None and ended.status == 2 and run.errors().startswith(b"probe: "):
             raise BadRequest(f"the probe refused its arguments: {run.errors().decode(errors='replace')}")
         how = ended.words if ended else "still runs"
         raise self._unmet("result", f"{run.request.name} never returned: the program {how}", run)

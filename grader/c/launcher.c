@@ -8,6 +8,7 @@
  *   - sets limits (nofile, cpu, memory, fsize, nproc), no_new_privs, and a user (uid) if it is root;
  *   - starts the program, whose first byte on the control socket tells the grader its real pid (the
  *     kernel adds it: SO_PASSCRED, unix(7));
+ *   - raises the program's limit of descriptors when the grader asks for it;
  *   - sends the raw wait status (wait(2)) and the number of processes left over, once the program ends;
  *   - kills all that is left, also when the control socket is closed: so a grader that stops, or that
  *     is killed, leaves nothing behind.
@@ -191,6 +192,35 @@ static int descriptor_of_child_signals(sigset_t *old_mask)
     return fd;
 }
 
+/* prlimit(2) on the program: only its own user may, so a process of that user does it. */
+static void raise_descriptors(pid_t child, int32_t most)
+{
+    pid_t helper = fork();
+    if (helper != 0) {
+        if (helper > 0)
+            waitpid(helper, NULL, 0);
+        return;
+    }
+    struct rlimit now;
+    take_user();
+    if (prlimit(child, RLIMIT_NOFILE, NULL, &now) == 0) {
+        now.rlim_cur = (rlim_t)most;
+        prlimit(child, RLIMIT_NOFILE, &now, NULL);
+    }
+    _exit(0);
+}
+
+/* The grader sends the program's new limit of descriptors, or hangs up: then it wants an end. */
+static int obey(pid_t child)
+{
+    int32_t most;
+    if (recv(CONTROL_FD, &most, sizeof most, MSG_DONTWAIT) != sizeof most)
+        return 0;
+    raise_descriptors(child, most);
+    send(CONTROL_FD, "l", 1, MSG_NOSIGNAL);
+    return 1;
+}
+
 /* 1 and *status once `child` has ended; 0 as soon as the grader has gone or says stop. */
 static int wait_for(pid_t child, int signals, int *status)
 {
@@ -204,7 +234,7 @@ static int wait_for(pid_t child, int signals, int *status)
         siginfo_t ended = {.si_pid = 0};
         if (waitid(P_PID, (id_t)child, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid == child)
             return waitpid(child, status, 0) == child;
-        if (both[1].revents != 0)
+        if (both[1].revents != 0 && !obey(child))
             return 0;
         while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
                ended.si_pid != 0 && ended.si_pid != child)

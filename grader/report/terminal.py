@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..evidence import Evidence, Location, RunSeen
-from ..run import signal_name
+from ..run import signal_words
 from ..verdict import LabResult, StageResult, TestResult
 from .screen import Screen, pad
 
@@ -105,7 +105,7 @@ def _program(run: RunSeen) -> str:
     if run.trouble is not None:
         return f"{what} was still running{where}"
     if run.signal is not None:
-        return f"{what} was killed by {signal_name(run.signal)}"
+        return f"{what} was killed by {signal_words(run.signal)}"
     if run.running:
         return f"{what} was still running"
     if run.reported:
