@@ -94,7 +94,7 @@ static int failed(const char *call, int listener)
 }
 
 /* Before TODO 4 nobody accepts, and yet there is much to see: README.md, part 1. */
-static int wait_for_ctrl_c(void)
+static _Noreturn void wait_for_ctrl_c(void)
 {
     fprintf(stderr, "server_accept: server_run: %s yet; the listener stays until Ctrl-C\n", strerror(ENOSYS));
     for (;;)
@@ -113,7 +113,9 @@ int main(int argc, char **argv)
 
     if (announce(listener) == -1)
         return failed("getsockname", listener);
-    if (server_run(listener, options.clients) == -1)
-        return errno == ENOSYS ? wait_for_ctrl_c() : failed("server_run", listener);
-    return 0;                   /* all served: server_run has closed the listener */
+    if (server_run(listener, options.clients) == 0)
+        return 0;               /* all served: server_run has closed the listener */
+    if (errno == ENOSYS)
+        wait_for_ctrl_c();
+    return failed("server_run", listener);
 }

@@ -15,8 +15,8 @@
  *     --hold              read a line from standard input before each call
  *     --listener KIND     none: a closed descriptor. unlistened: bound, no listen()
  *     --read              server_accept: read each new connection to its end
- *     --take              server_run: on a line from standard input open a file, to
- *                         see whether server_run closes what isn't its own
+ *     --take              server_run: on a line from standard input open a file and
+ *                         print "taken", to see whether server_run closes it
  */
 #include "server_accept.h"
 
@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,14 +91,30 @@ static bool wait_for_line(void)
     return byte == '\n';
 }
 
+/* Memory that a function forgets to fill is zero or large by chance. Here it is
+ * neither: the first call finds zeros on the stack, the second ones, and so on. */
+__attribute__((noinline)) static void soil_stack(unsigned call)
+{
+    volatile unsigned char soil[8192];
+    for (size_t i = 0; i < sizeof soil; i++)
+        soil[i] = call % 2 == 0 ? 0x00 : 0xFF;
+}
+
+/* What comes before each call under test. */
+static void prepare(const struct options *options, unsigned call)
+{
+    if (options->hold)
+        wait_for_line();
+    soil_stack(call);
+}
+
 /* ---- the functions under test ------------------------------------------------------ */
 
 static void probe_listen(const struct options *options, uint16_t port, int backlog)
 {
     const char *ip = strcmp(options->words[1], "NULL") == 0 ? NULL : options->words[1];
     for (unsigned i = 0; i < options->times; i++) {
-        if (options->hold)
-            wait_for_line();
+        prepare(options, i);
         report_begin();
         int listener = server_listen(ip, port, backlog);
         report_call(listener, errno);
@@ -135,10 +152,9 @@ static void probe_accept(const struct options *options, bool no_buffer, size_t c
 {
     int listener = make_listener(options->listener);
     for (unsigned i = 0; i < options->times; i++) {
-        if (options->hold)
-            wait_for_line();
         unsigned char room[PEER_ROOM];
         memset(room, CANARY, sizeof room);
+        prepare(options, i);
         report_begin();
         int connection = server_accept(listener, no_buffer ? NULL : (char *)room, cap);
         report_call(connection, errno);
@@ -153,8 +169,7 @@ static void probe_serve(const struct options *options)
     int listener = make_listener(options->listener);
     for (unsigned i = 0; i < options->times; i++) {
         int connection = accept_plainly(listener);
-        if (options->hold)
-            wait_for_line();
+        prepare(options, i);
         report_begin();
         int result = serve_client(connection);
         report_call(result, errno);
@@ -163,13 +178,15 @@ static void probe_serve(const struct options *options)
     }
 }
 
-/* A second thread (lab 5) opens a file when told to. It gets the lowest number
- * that is free, which is the listener's once that is closed. */
+/* A second thread (lab 5) opens a file when told to, and says so. It gets the
+ * lowest number that is free: the listener's, once that is closed. */
 static void *take_number(void *taken)
 {
-    if (wait_for_line())
+    if (wait_for_line()) {
         *(int *)taken = open("/dev/null", O_RDONLY);
-    report_number("taken", *(int *)taken);
+        printf("taken\n");
+        fflush(stdout);
+    }
     return NULL;
 }
 
@@ -181,8 +198,7 @@ static void probe_run(const struct options *options, unsigned clients)
     if (options->take && pthread_create(&taker, NULL, take_number, &taken) != 0)
         give_up("pthread_create");
     for (unsigned i = 0; i < options->times; i++) {
-        if (options->hold)
-            wait_for_line();
+        prepare(options, i);
         report_begin();
         int result = server_run(listener, clients);
         report_call(result, errno);
@@ -191,6 +207,7 @@ static void probe_run(const struct options *options, unsigned clients)
     if (options->take)
         pthread_join(taker, NULL);
     report_number("listener_open", is_open(listener) && taken != listener);
+    report_number("taken", taken);
     report_number("taken_open", is_open(taken));
 }
 
@@ -275,6 +292,7 @@ static int run_function(const struct options *options)
 int main(int argc, char **argv)
 {
     report_open();
+    signal(SIGPIPE, SIG_DFL);   /* whoever started the probe may ignore it */
     struct options options = {.times = 1};
     if (read_options(argc, argv, &options) == -1)
         return show_usage();
