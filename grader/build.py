@@ -12,6 +12,7 @@ import os
 import re
 import resource
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -224,10 +225,13 @@ def read_submission(lab: Lab, tree: Path) -> bytes:
     except OSError as error:
         reason = "is a symbolic link, not a file" if path.is_symlink() else f"can't be read ({error.strerror})"
         raise SubmissionError(f"{shown} {reason}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        if not path.is_file():
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise SubmissionError(f"{shown} isn't a regular file")
-        content = file.read(MAX_SOURCE + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_SOURCE + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_SOURCE:
         raise SubmissionError(f"{shown} is larger than {MAX_SOURCE >> 10} KiB")
     if not content.strip():

@@ -44,6 +44,8 @@ def main(words: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
+    except Exception as error:      # one line, so that it can't look like the student's mistake
+        return _complain(f"the grader failed: {grade.describe(error)}", FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:

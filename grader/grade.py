@@ -55,9 +55,13 @@ def grade_lab(lab: Lab, order: Order, note: Callable[[int, int], None]) -> LabRe
     except (GraderFailure, build.BuildError, CatalogError) as error:
         return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=str(error))
     except Exception as error:      # a mistake of ours must never look like the student's
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-        return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=f"the grader failed: {what}")
+        return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=describe(error))
+
+
+def describe(error: Exception) -> str:
+    """An error of the grader's own in one line, with the place."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 
 
 def _grade(lab: Lab, order: Order, began: float, note: Callable[[int, int], None]) -> LabResult:
@@ -163,8 +167,7 @@ class SuiteRun:
             session.serve(sock)
             passed = session.failure is None
         except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            self._fail(f"{stage}/{test}: {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
+            self._fail(f"{stage}/{test}: {describe(error)}")
         else:
             if not session.skipped:
                 self._note(stage, test, outcome_of(session, time.monotonic() - began))

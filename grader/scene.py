@@ -127,5 +127,5 @@ class Watch:
 
 
 def _call(run: StudentRun) -> str | None:
-    """What the program's first sleeping thread sleeps in."""
-    return next((thread.syscall for thread in kernel.threads(run.pid) if thread.syscall), None)
+    """What the program's first sleeping thread sleeps in; None for one that a signal has stopped."""
+    return next((thread.syscall for thread in kernel.threads(run.pid) if thread.syscall and thread.state == "S"), None)

@@ -81,8 +81,10 @@ def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun]) -> str
     if trouble is None:
         ends = [run.ended.words for run in runs if run.ended is not None]
         return f"{awaited} never came: your program {ends[-1]}" if ends else f"{awaited} never came"
+    if trouble.kind == "stuck" and trouble.call is None:
+        return f"{awaited} never comes: your program stands still, stopped by a signal"
     if trouble.kind == "stuck":
-        return f"{awaited} never comes: your program waits in {trouble.call or 'a call'}(), and the peer waits too"
+        return f"{awaited} never comes: your program waits in {trouble.call}(), and the peer waits too"
     if trouble.kind == "busy":
         return f"{awaited} never came: your program runs without a pause and gets nowhere (an endless loop?)"
     if trouble.kind == "idle":

@@ -88,7 +88,8 @@ def _failure(screen: Screen, test: TestResult, stage: StageResult, result: LabRe
 
 def both_sides(evidence: Evidence) -> list[str]:
     """What the peers did and what came of the student's program, a sentence each."""
-    lines = [line for peer in evidence.peers for line in peer.story][:6]
+    told = evidence.failure.message
+    lines = [line for peer in evidence.peers for line in peer.story if line != told][:6]
     run = evidence.run
     if run is not None:
         lines += [line for line in [_program(run)] if line]
@@ -101,15 +102,15 @@ def _program(run: RunSeen) -> str:
     what = f"{run.function}()" if run.function else "your program"
     where = f" at {run.trouble.where.file}:{run.trouble.where.line}" if run.trouble and run.trouble.where else ""
     if run.trouble is not None and run.trouble.kind == "stuck":
-        return f"{what} was still waiting in {run.trouble.call}(){where}"
+        return f"{what} was still waiting{f' in {run.trouble.call}()' if run.trouble.call else ''}{where}"
     if run.trouble is not None:
         return f"{what} was still running{where}"
     if run.signal is not None:
         return f"{what} was killed by {signal_words(run.signal)}"
+    if run.reported:
+        return ""               # it returned: that the probe then ended, or waits for the suite, is no news
     if run.running:
         return f"{what} was still running"
-    if run.reported:
-        return ""               # that it ended then is no news
     return f"your program exited with status {run.status}"
 
 
