@@ -38,7 +38,7 @@ class Runner:
             **os.environ, "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": str(self.clone),
             "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(self.files / "summary"),
             "PATH": f"{self.files / 'bin'}:{os.environ['PATH']}",
-            "PYTEST_ADDOPTS": "tests/cli/test_make.py",  # the steps are tried here, not the tests once more
+            "PYTEST_ADDOPTS": "tests/cli/test_make.py tests/bench",  # the steps are tried, not all tests again
             **{name: self._filled_in(str(value)) for name, value in own.items()},
         }
         done = subprocess.run(["bash", "-e", str(script)], cwd=self.clone, env=environment, text=True,
@@ -102,7 +102,7 @@ def _commands(log: str) -> list[str]:
             stopped = "" if line == f"::{stopped}::" else stopped
         elif line.startswith("::stop-commands::"):
             stopped = line.removeprefix("::stop-commands::")
-        elif re.match(r"::[\w-]+( .*?)?::", line) or "##[" in line:
+        elif re.match(r"::[\w-]+( .*?)?::", line) or re.search(r"##\[.*\]", line):
             obeyed.append(line)
     return obeyed
 
@@ -119,7 +119,8 @@ def test_right_work_passes_with_a_summary(runner: Runner) -> None:
     for name, done in _run_job(runner, _jobs("grade.yml")["grade"]).items():
         assert done.returncode == 0, f"{name}:\n{done.stdout}"
         assert _commands(done.stdout) == []
-    assert "100" in (runner.files / "summary").read_text()
+    summary = (runner.files / "summary").read_text()
+    assert "| passed |" in summary and "failed" not in summary and "not tried" not in summary
 
 
 def test_unfinished_work_fails_at_the_last_step_and_points_at_lines(runner: Runner) -> None:
@@ -152,10 +153,9 @@ def test_a_students_words_command_nothing(runner: Runner, attack: str) -> None:
     for path in (runner.clone / "labs").glob("lab*_*/"):
         source = path / f"{path.name.partition('_')[2]}.c"
         source.write_text(source.read_text() + attack)
-    for name, done in _run_job(runner, _jobs("grade.yml")["grade"]).items():
+    for done in _run_job(runner, _jobs("grade.yml")["grade"]).values():
         for line in _commands(done.stdout):
-            assert line.startswith("::error ") or name == "Full marks?", line
-            assert "##[" not in line, line
+            assert line.startswith("::error"), line
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

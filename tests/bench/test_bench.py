@@ -1,0 +1,21 @@
+"""make bench prints a line for each lab."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+KIT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.slow
+def test_bench_measures_the_floor_and_every_lab() -> None:
+    environment = {**os.environ, "ROUNDS": "1"}
+    done = subprocess.run(["make", "bench"], cwd=KIT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the floor" in done.stdout
+    for lab in (KIT / "labs").glob("lab*_*/"):
+        assert f"{lab.name.partition('_')[0]}, cold" in done.stdout
