@@ -42,8 +42,8 @@ class PeerEvent:
     time_ns: int
     connection: int  # from 0
     kind: str  # accepted connected refused sent received end reset half_close closed reset_sent waiting trouble
-    data: bytes  # the first bytes; of "waiting" and "trouble" the words
-    size: int  # all bytes
+    data: bytes  # the first bytes that went over the wire; with other kinds words, or who the other side is
+    size: int  # all bytes that went over the wire
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,9 @@ class Conversation:
 
     def opened(self, sock: socket.socket, kind: str) -> None:
         """The opener's word that the connection stands."""
+        assert self.remote is not None
         self.sock, self.ending = sock, "open"
-        self.note(kind)
+        self.note(kind, f"{self.remote[0]}:{self.remote[1]}".encode(), 0)
 
     def _carry_out(self, statement: Statement) -> Steps:
         match statement:
@@ -197,12 +198,9 @@ class Conversation:
             case WaitForGo():
                 yield from self._wait_for_go()
 
-    def note(self, kind: str, data: bytes = b"", size: int | None = None) -> None:
+    def note(self, kind: str, data: bytes = b"", size: int = 0) -> None:
         """An event of this connection."""
-        shown = bytes(data[:EVENT_BYTES]) if kind in ("sent", "received") else data
-        self.stage.note(
-            PeerEvent(time.monotonic_ns(), self.number, kind, shown, len(data) if size is None else size)
-        )
+        self.stage.note(PeerEvent(time.monotonic_ns(), self.number, kind, data, size))
 
     @property
     def _connected(self) -> socket.socket:
@@ -257,7 +255,7 @@ class Conversation:
 
     def _wait_until_read(self) -> Steps:
         if not self._all_read():
-            self.note("waiting", b"until the other side has read everything")
+            self.note("waiting", b"until all is read")
             yield Wait("the other side to read", asks=self._all_read, polled=True)
 
     def _all_read(self) -> bool:
@@ -310,8 +308,17 @@ class Conversation:
         data = bytes(self.stage.buffer[:size])
         self.received += data[: KEPT_BYTES - len(self.received)]
         self.received_size += size
-        self.note("received", data)
+        self.note("received", data[:EVENT_BYTES], size)
         return data
+
+    def _take_arrived(self) -> bytes:
+        """What lies in the receive queue right now."""
+        arrived = b""
+        left = self._queued(termios.FIONREAD)
+        while left > 0 and (data := self._take_now(left)):
+            arrived += data
+            left -= len(data)
+        return arrived
 
     def _saw(self, ending: str) -> None:
         if self.ending == "open":
@@ -360,13 +367,14 @@ class Conversation:
             if not data:
                 raise Unhappy(f"{after}expected {quote(wanted[at:])}, got {self._how_it_ended()}")
             if wanted[at : at + len(data)] != data:
-                raise Unhappy(f"{after}expected {quote(wanted[at:])}, got {quote(data)}")
+                raise Unhappy(f"{after}expected {quote(wanted[at:])}, got {quote(data + self._take_arrived())}")
             at += len(data)
 
     def _expect_closing(self, closing: Closing) -> Steps:
         data = yield from self._take(CHUNK, closing.value)
         if data or self.ending not in _DELIVERED[closing]:
-            raise Unhappy(f"expected {closing.value}, got {quote(data) if data else self._how_it_ended()}")
+            got = quote(data + self._take_arrived()) if data else self._how_it_ended()
+            raise Unhappy(f"expected {closing.value}, got {got}")
 
     def _echo(self) -> Steps:
         while data := (yield from self._take(CHUNK, "something to echo")):
@@ -389,9 +397,8 @@ class Conversation:
         """Closes. What has arrived is read first, because the kernel makes a close with unread data a reset."""
         if self.sock is None:
             return
-        if not how.unread and self.ending == "open" and (waiting := self._queued(termios.FIONREAD)):
-            while waiting > 0 and (data := self._take_now(waiting)):
-                waiting -= len(data)
+        if not how.unread and self.ending == "open":
+            self._take_arrived()
         self.sock.close()
         self.sock = None
         if self.ending != "never":

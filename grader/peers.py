@@ -188,7 +188,9 @@ class Peer:
                 return conversation.trouble + self._which(conversation.number)
         for number, task in enumerate(self._tasks):
             if not task.done and task.wait is not None:
-                return f"still waited for {task.wait.what}" + self._which(max(number, len(self._conversations) - 1))
+                in_turn = self._script.crowd is not Crowd.TOGETHER
+                number = len(self._conversations) - 1 if in_turn else number
+                return f"still waited for {task.wait.what}" + self._which(number)
         return None
 
     def _which(self, number: int) -> str:

@@ -235,6 +235,7 @@ class _Parser:
         self._text, self._data = text, data
         self._tokens = self._cut(text.replace("\u2019", "'"))
         self._next = 0
+        self._sends = False
 
     def _cut(self, text: str) -> list[_Token]:
         tokens, at = [], 0
@@ -389,6 +390,7 @@ class _Parser:
 
     def _send(self) -> tuple[Statement, ...]:
         data = self._data_list()
+        self._sends = True
         if self._take("at", "once"):
             return (Send(data, Pacing.AT_ONCE),)
         if self._take("in", "pieces", "of"):
@@ -472,6 +474,8 @@ class _Parser:
         if self._take("hex"):
             return self._hex()
         if self._take("the", "same"):
+            if not self._sends:
+                self._fail(token.at, '"the same" is what was sent last, and nothing was', "send something first")
             return Same()
         if token.kind is _Kind.WORD and token.text.startswith("$"):
             self._next += 1
