@@ -15,7 +15,7 @@ import struct
 import termios
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import kernel
 from .kernel import Address, State
@@ -29,6 +29,7 @@ CHUNK = 256 * 1024
 SLOW_CHUNK = 512
 KEPT_BYTES = 80 << 20  # of what one connection receives; beyond that bytes are only counted
 EVENT_BYTES = 64
+MOST_EVENTS = 20_000
 SMALL_BUFFER = 4096
 _ORPHANS = (State.FIN_WAIT1, State.FIN_WAIT2, State.CLOSING, State.LAST_ACK)
 _DELIVERED = {Closing.END: ("end",), Closing.RESET: ("reset",), Closing.EITHER: ("end", "reset")}
@@ -98,12 +99,11 @@ class Stage:
         self._watch = watch
 
     def note(self, event: PeerEvent) -> None:
-        """Keeps an event; a stream of small receives becomes one event."""
-        last = self.events[-1] if self.events else None
-        many = len(self.events) > 5000 and last is not None and event.kind == last.kind == "received"
-        if many and last is not None and event.connection == last.connection:
+        """Keeps an event. After very many, a further one that is like the last becomes one with it."""
+        last = self.events[-1] if len(self.events) > MOST_EVENTS else None
+        if last is not None and (last.connection, last.kind) == (event.connection, event.kind):
             data = (last.data + event.data)[:EVENT_BYTES]
-            self.events[-1] = PeerEvent(last.time_ns, last.connection, last.kind, data, last.size + event.size)
+            self.events[-1] = replace(last, data=data, size=last.size + event.size)
         else:
             self.events.append(event)
         if self._watch is not None:

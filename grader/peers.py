@@ -54,6 +54,7 @@ class _Task:
         self.wait: Wait | None = None
         self.done = False
         self.pause = FIRST_PAUSE
+        self.due = 0.0
 
     def ready(self) -> bool:
         """Whether there is something to do; not for a task that works right now."""
@@ -102,6 +103,12 @@ class Peer:
         check_role(script, listens=False)
         return cls(script, address, source or "", watch)
 
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     # ---- for the grader ----
 
     @property
@@ -138,9 +145,11 @@ class Peer:
             self._changed.notify_all()
 
     def wait(self, deadline: float) -> bool:
-        """Waits for `finished` until that time of time.monotonic(); says whether it came."""
+        """Waits for `finished` until that time of time.monotonic(), or for close(); says whether it has finished."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._finished, max(0.0, deadline - time.monotonic()))
+            left = max(0.0, deadline - time.monotonic())
+            self._changed.wait_for(lambda: self._finished or self._closed, left)
+            return self._finished
 
     @property
     def finished(self) -> bool:
@@ -228,9 +237,10 @@ class Peer:
 
     def _sleep(self) -> list[tuple[int, int]]:
         """Until a descriptor is ready, the alarm rings, or something must be asked for again."""
-        pause = min((task.pause for task in self._askers if task.wait and task.wait.polled), default=None)
-        if pause is None:
+        due = min((task.due for task in self._askers if task.wait and task.wait.polled), default=None)
+        if due is None:
             return self._epoll.poll()
+        pause = max(0.0, due - time.monotonic())
         if pause >= EPOLL_STEP:
             return self._epoll.poll(pause)
         time.sleep(pause)
@@ -240,8 +250,10 @@ class Peer:
         woken = [self._sleepers[fd] for fd, _ in ready if fd in self._sleepers]
         if any(fd == self._alarm for fd, _ in ready):
             os.read(self._alarm, 4096)
-        askers, self._askers = self._askers, []
-        return woken + askers
+        now = time.monotonic()
+        due = [task for task in self._askers if task.due <= now]
+        self._askers = [task for task in self._askers if task.due > now]
+        return woken + due
 
     def _work(self, tasks: Iterable[_Task]) -> None:
         """Goes on with those of the tasks that can go on."""
@@ -259,6 +271,7 @@ class Peer:
             return
         if wait.sock is None:
             task.pause = min(task.pause * 1.5, LONGEST_PAUSE)
+            task.due = time.monotonic() + task.pause if wait.polled else 0.0
             self._askers.append(task)
             return
         fd, once = wait.sock.fileno(), wait.events | select.EPOLLONESHOT

@@ -136,6 +136,7 @@ Statement = (
     | HalfClose | Close | Reset | Stay | WaitUntilRead | WaitForGo
 )  # fmt: skip
 LAST_WORDS = (Close, Reset, Stay)  # nothing can follow these
+SENDS = (Send, Echo, HalfClose)  # and none of these a half-close
 
 
 class Crowd(Enum):
@@ -334,13 +335,19 @@ class _Parser:
         while self._token.kind is not _Kind.END:
             start = self._token
             for statement in self._statement():
-                if statements and isinstance(statements[-1], LAST_WORDS):
-                    self._fail(start.at, f'"{start.text}" comes too late', "the connection has been left by then")
-                if isinstance(statement, Accept) and any(not isinstance(one, WaitForGo) for one in statements):
-                    self._fail(start.at, '"accept" comes too late', "put it first, or leave it out")
+                self._check_order(start, statements, statement)
                 statements.append(statement)
             self._end_statement()
         return tuple(statements)
+
+    def _check_order(self, start: _Token, before: Sequence[Statement], statement: Statement) -> None:
+        late = f'"{start.text}" comes too late'
+        if before and isinstance(before[-1], LAST_WORDS):
+            self._fail(start.at, late, "the connection has been left by then")
+        if HalfClose() in before and isinstance(statement, SENDS):
+            self._fail(start.at, late, "a half-close has ended the peer's own stream")
+        if isinstance(statement, Accept) and any(not isinstance(one, WaitForGo) for one in before):
+            self._fail(start.at, late, "put it first, or leave it out")
 
     def _end_statement(self) -> None:
         if self._token.kind not in (_Kind.STOP, _Kind.END):
