@@ -64,6 +64,7 @@ class RunSeen:
 
     function: str                   # of the probe; "" for the whole program
     args: tuple[str, ...]
+    times: int                      # calls that the probe was to make
     faults: str
     input_kind: str
     input: bytes
@@ -74,6 +75,9 @@ class RunSeen:
     running: bool                   # when the test ended
     trouble: Trouble | None
     reported: tuple[tuple[int, int], ...]       # result and errno of the probe's calls
+    texts: tuple[tuple[str, bytes], ...]        # what else the probe reported, by name
+    numbers: tuple[tuple[str, int], ...]
+    descriptors: tuple[int, ...]    # open when the test ended, without the kit's own; none if it had ended
     output: bytes
     errors: bytes
     calls: tuple[Call, ...]

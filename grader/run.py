@@ -342,17 +342,21 @@ class StudentRun:
         return tuple(Reported(_number(line[1]), _number(line[2])) for line in self._report_lines("call")
                      if len(line) == 3)
 
+    def reported_texts(self) -> tuple[tuple[str, bytes], ...]:
+        """Every report_text() and report_bytes() so far, with its name."""
+        return tuple((line[1], _bytes(line[2])) for line in self._report_lines("text") if len(line) == 3)
+
+    def reported_numbers(self) -> tuple[tuple[str, int], ...]:
+        """Every report_number() so far, with its name."""
+        return tuple((line[1], _number(line[2])) for line in self._report_lines("number") if len(line) == 3)
+
     def reported_bytes(self, name: str) -> bytes | None:
         """The last report_text() or report_bytes() of that name."""
-        found = [line[2] for line in self._report_lines("text") if len(line) == 3 and line[1] == name]
-        if not found:
-            return None
-        return b"" if found[-1] == "-" else bytes.fromhex(found[-1])
+        return dict(self.reported_texts()).get(name)
 
     def reported_number(self, name: str) -> int | None:
         """The last report_number() of that name."""
-        found = [line[2] for line in self._report_lines("number") if len(line) == 3 and line[1] == name]
-        return _number(found[-1]) if found else None
+        return dict(self.reported_numbers()).get(name)
 
     def descriptors(self) -> dict[int, str]:
         """Open descriptors without the kit's own; empty once it has ended."""
@@ -375,6 +379,13 @@ def _number(text: str) -> int:
         return int(text)
     except ValueError:
         return 0
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex("" if text == "-" else text)
+    except ValueError:
+        return b""
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -121,10 +121,11 @@ class Session:
             last = open_calls[-1] if open_calls else None
             trouble = Trouble(trouble.kind, last.name if last else trouble.call, last.where if last else None)
         return RunSeen(
-            function=request.function, args=request.args, faults=request.faults, input_kind=request.input_kind,
-            input=request.input[:4096], tool=request.tool, nofile=request.nofile,
+            function=request.function, args=request.args, times=int(request.times or 1), faults=request.faults,
+            input_kind=request.input_kind, input=request.input, tool=request.tool, nofile=request.nofile,
             status=ended.status if ended else None, signal=ended.signal if ended else None, running=ended is None,
             trouble=trouble, reported=tuple((call.result, call.errno) for call in run.reported()),
+            texts=run.reported_texts(), numbers=run.reported_numbers(), descriptors=tuple(run.descriptors()),
             output=run.output()[:65536], errors=run.errors()[:65536], calls=calls, total_calls=run.recording.total,
             findings=findings.found if findings else ())
 

@@ -10,6 +10,7 @@ from ..evidence import Call, Evidence, Location
 SENDS = ("send", "write", "sendto", "sendmsg", "writev")
 RECVS = ("recv", "read", "recvfrom", "recvmsg", "readv")
 ACCEPTS = ("accept", "accept4")
+CLIENTS = ("lab1", "lab2")              # the labs whose program dials
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,19 @@ def cause(into: list[Cause], slug: str, *labs: str, text: str) -> Callable[[Find
     return add
 
 
-def own_calls(evidence: Evidence, *names: str) -> list[Call]:
-    """The calls of these names that stand in the student's file, of the run that the failure is about."""
+# ---- the student's calls ----------------------------------------------------------------------------
+
+def all_own(evidence: Evidence) -> list[Call]:
+    """The calls that stand in the student's file, of the run that the failure is about."""
     run = evidence.run
     if run is None:
         return []
-    return [call for call in run.calls if call.name in names and not call.given
-            and (call.where is None or call.where.file == evidence.file)]
+    return [call for call in run.calls if not call.given and (call.where is None or call.where.file == evidence.file)]
+
+
+def own_calls(evidence: Evidence, *names: str) -> list[Call]:
+    """Those of these names."""
+    return [call for call in all_own(evidence) if call.name in names]
 
 
 def own_sends(evidence: Evidence) -> list[Call]:
@@ -64,11 +71,44 @@ def at(call: Call) -> Sure:
     return Sure(call.where)
 
 
+def failed(call: Call) -> bool:
+    """It returned -1."""
+    return call.result == -1
+
+
+def after(call: Call, calls: list[Call]) -> list[Call]:
+    """Those that began after this one."""
+    return [other for other in calls if other.index > call.index]
+
+
+# ---- what came of it --------------------------------------------------------------------------------
+
 def last_report(evidence: Evidence) -> tuple[int, int] | None:
     """Result and errno of the probe's last call."""
     run = evidence.run
     return run.reported[-1] if run is not None and run.reported else None
 
+
+def returned(evidence: Evidence) -> int | None:
+    """The result of the probe's last call."""
+    report = last_report(evidence)
+    return report[0] if report is not None else None
+
+
+def function_of(evidence: Evidence) -> str | None:
+    """The function that was judged, "" for the whole program, None where nothing ran."""
+    return evidence.run.function if evidence.run is not None else None
+
+
+def on_the_wire(evidence: Evidence) -> tuple[bytes, bytes] | None:
+    """What the peer was to receive and what it received, where the test is about that."""
+    failure = evidence.failure
+    if failure.kind != "received" or failure.expected is None or failure.actual is None:
+        return None
+    return failure.expected, failure.actual
+
+
+# ---- addresses --------------------------------------------------------------------------------------
 
 def swapped(port: int) -> int:
     """A port's two bytes the other way round."""
@@ -83,8 +123,3 @@ def port_of(address: str | None) -> int | None:
 def host_of(address: str | None) -> str | None:
     """127.0.0.1 of "127.0.0.1:7788"."""
     return address.rpartition(":")[0] if address else None
-
-
-def after(call: Call, calls: list[Call]) -> list[Call]:
-    """Those that began after this one."""
-    return [other for other in calls if other.index > call.index]

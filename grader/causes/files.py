@@ -1,61 +1,126 @@
-"""Mistakes with descriptors and errno: leaks, closing what is another's, losing the reason."""
+"""Mistakes with what a function leaves behind: descriptors, errno, memory, and how it returns."""
 
 from __future__ import annotations
 
-import errno
-
 from ..evidence import Call, Evidence
-from .base import ACCEPTS, Cause, Sure, at, cause, last_report, own_calls
+from .base import (
+    ACCEPTS, Cause, Sure, after, all_own, at, cause, failed, function_of, last_report, own_calls, own_recvs, own_sends,
+    returned,
+)  # fmt: skip
 
 CAUSES: list[Cause] = []
+MISUSE = 2                          # the probe's own exit status for wrong arguments
 
 
-def _never_closed(evidence: Evidence, names: tuple[str, ...]) -> list[Call]:
-    """Calls whose new descriptor was not closed before the next one, or at all."""
-    made = [call for call in own_calls(evidence, *names) if call.result is not None and call.result >= 0]
-    closed = own_calls(evidence, "close")
-    return [call for call in made
-            if not any(other.fd == call.result and other.index > call.index for other in closed)]
-
+# ---- errno and results ------------------------------------------------------------------------------
 
 @cause(CAUSES, "errno-lost", text="close() came between the failure and the return, and changed errno. Keep errno in a variable "
        "before you tidy up, and put it back.")
 def errno_lost(evidence: Evidence) -> Sure | None:
-    report = last_report(evidence)
-    if evidence.failure.kind != "error" or report is None or report[0] != -1:
+    report, own = last_report(evidence), all_own(evidence)
+    if evidence.failure.kind not in ("error", "said") or report is None or report[0] != -1:
         return None
-    closes = [call for call in own_calls(evidence, "close") if call.faulted]
-    return at(closes[-1]) if closes and report[1] == errno.EIO else None
+    reasons = [call for call in own if failed(call) and call.name != "close"]
+    if not reasons or reasons[-1].errno == report[1]:
+        return None
+    closes = [call for call in after(reasons[-1], own) if call.name == "close" and (call.faulted or failed(call))]
+    return at(closes[-1]) if closes and report[1] != 0 else None
+
+
+@cause(CAUSES, "errno-unset", text="The function returned -1 and left errno at 0, so nobody knows why. No call had failed in a way "
+       "that sets errno: here it is yours to set.")
+def errno_unset(evidence: Evidence) -> Sure | None:
+    unset = last_report(evidence) == (-1, 0) and evidence.failure.kind in ("error", "said")
+    if not unset or any(failed(call) for call in all_own(evidence)):
+        return None
+    asked = [call for call in own_calls(evidence, "inet_pton", "inet_aton", "getaddrinfo")
+             if (call.result == 0) == (call.name != "getaddrinfo")]
+    return at(asked[-1]) if asked else Sure()
+
+
+@cause(CAUSES, "not-minus-1", text="A failure was told by another number than -1. The contract knows one sign of failure, -1; "
+       "which one it was goes into errno.")
+def not_minus_1(evidence: Evidence) -> Sure | None:
+    result, fails = returned(evidence), [call for call in all_own(evidence) if failed(call) and call.name != "close"]
+    if evidence.failure.kind not in ("error", "said") or result is None:
+        return None
+    negative = result < -1
+    positive = result > 0 and bool(fails) and function_of(evidence) in ("send_all", "client_send", "serve_client")
+    return (at(fails[-1]) if fails else Sure()) if negative or positive else None
+
+
+@cause(CAUSES, "exits", text="The function ended the whole program: exit() was called in it. It returns -1 with errno, and what "
+       "becomes of the program is for its caller to say.")
+def exits(evidence: Evidence) -> Sure | None:
+    run, own = evidence.run, all_own(evidence)
+    if run is None or not run.function or run.status in (None, MISUSE) or len(run.reported) >= run.times:
+        return None
+    return at(own[-1]) if own else Sure()
+
+
+# ---- descriptors ------------------------------------------------------------------------------------
+
+def _left_open(evidence: Evidence) -> list[tuple[Call, int]]:
+    """The socket() calls whose descriptor is still open after all calls have returned, each with what the
+    call of the student's function returned in which it was made. Empty unless each call made one socket."""
+    run = evidence.run
+    made = [call for call in own_calls(evidence, "socket") if not failed(call)]
+    if run is None or len(made) != len(run.reported) or len(made) != run.times:
+        return []
+    closed = own_calls(evidence, "close")
+    return [(call, result) for call, (result, _) in zip(made, run.reported) if call.result in run.descriptors
+            and not any(other.fd == call.result for other in after(call, closed))]
 
 
 @cause(CAUSES, "fd-leak-error", text="A way out with -1 leaves the socket open. Each failed call costs a descriptor until none is "
        "left: close it on every way out.")
 def fd_leak_error(evidence: Evidence) -> Sure | None:
-    report, run = last_report(evidence), evidence.run
-    if report is None or run is None or report[0] != -1 or "leak" not in evidence.test:
-        return None
-    left = _never_closed(evidence, ("socket",))
-    return at(left[-1]) if left else None
-
-
-@cause(CAUSES, "fd-leak", text="The socket is never closed. The peer waits for an end that doesn't come, and each call costs a "
-       "descriptor.")
-def fd_leak(evidence: Evidence) -> Sure | None:
+    left = _left_open(evidence)
     run = evidence.run
-    if run is None or run.function not in ("client_send", ""):
-        return None
-    if evidence.lab != "lab1" or evidence.failure.kind in ("result", "error", "output"):
-        return None
-    left = _never_closed(evidence, ("socket",))
-    finished = run.running or run.status is not None
-    return at(left[-1]) if left and finished and not own_calls(evidence, "close") else None
+    good = run is not None and any(result != -1 for result, _ in run.reported)
+    only_failures = left and all(result == -1 for _, result in left)
+    return at(left[-1][0]) if only_failures and (good or function_of(evidence) != "client_send") else None
 
 
-@cause(CAUSES, "closes-callers", text="The function closes a descriptor that belongs to its caller. Who closes is part of the "
+@cause(CAUSES, "fd-leak", "lab1", text="The socket is still open when all is done. Each call costs a descriptor, and a peer would "
+       "wait for an end that doesn't come.")
+def fd_leak(evidence: Evidence) -> Sure | None:
+    left = _left_open(evidence)
+    if left and function_of(evidence) == "client_send":
+        return at(left[-1][0])
+    run = evidence.run
+    found = run.findings if run is not None and evidence.failure.kind == "memory" else ()
+    return Sure(found[0].where) if found and found[0].kind == "descriptor" else None
+
+
+@cause(CAUSES, "closes-callers", text="The function ends a connection that belongs to its caller. Who closes is part of the "
        "contract.")
 def closes_callers(evidence: Evidence) -> Sure | None:
-    run = evidence.run
-    if run is None or run.function not in ("send_all", "serve_client"):
+    function = function_of(evidence)
+    if function not in ("send_all", "serve_client"):
         return None
-    own = {call.result for call in own_calls(evidence, "socket", "dup", *ACCEPTS)}
-    return next((at(call) for call in own_calls(evidence, "close") if call.fd not in own), None)
+    names = ("close", "shutdown") if function == "send_all" else ("close",)
+    own = {call.result for call in own_calls(evidence, "socket", "dup", "fcntl", *ACCEPTS)}
+    used = {call.fd for call in (*own_sends(evidence), *own_recvs(evidence))}
+    return next((at(call) for call in own_calls(evidence, *names) if call.fd in used - own), None)
+
+
+# ---- memory -----------------------------------------------------------------------------------------
+
+@cause(CAUSES, "memory-leak", text="Memory was taken and never given back. What malloc(), strdup() or getline() hands out is yours "
+       "to free(), on every way out.")
+def memory_leak(evidence: Evidence) -> Sure | None:
+    return _found(evidence, "leak")
+
+
+@cause(CAUSES, "memory-error", text="Memory was used that isn't the program's (before or behind a variable, or freed already), or "
+       "that nobody had filled in.")
+def memory_error(evidence: Evidence) -> Sure | None:
+    return _found(evidence, "error")
+
+
+def _found(evidence: Evidence, kind: str) -> Sure | None:
+    run = evidence.run
+    if run is None or evidence.failure.kind != "memory" or not run.findings or run.findings[0].kind != kind:
+        return None
+    return Sure(run.findings[0].where)

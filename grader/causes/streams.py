@@ -6,23 +6,26 @@ import errno
 import signal
 
 from ..evidence import Call, Evidence
-from .base import SENDS, Cause, Sure, after, at, cause, last_report, own_calls, own_recvs, own_sends
+from .base import (
+    ACCEPTS, RECVS, SENDS, Cause, Sure, after, at, cause, failed, function_of, last_report, on_the_wire, own_calls,
+    own_recvs, own_sends, returned,
+)  # fmt: skip
 
 CAUSES: list[Cause] = []
+POINTER, SIZE = 1, 2                # a send's arguments
+BEHIND = b"\xaa" * 64               # what lab 1's probe puts behind the data, and then a NUL
+POINTER_SIZE = 8
+ENDLESS = 20                        # the same answer so many times in a row, and no end
 
 
-def _short(call: Call) -> bool:
-    """It took fewer bytes than it was given."""
-    return call.result is not None and call.size is not None and 0 < call.result < call.size
-
+# ---- a signal came in between, or the peer left -----------------------------------------------------
 
 @cause(CAUSES, "sigpipe", text="Sending to a peer that has left raises SIGPIPE, which ends the program. MSG_NOSIGNAL, or "
        "ignoring SIGPIPE, turns it into the error EPIPE.")
 def sigpipe(evidence: Evidence) -> Sure | None:
-    run = evidence.run
+    run, calls = evidence.run, own_sends(evidence)
     if run is None or run.signal != signal.SIGPIPE:
         return None
-    calls = own_sends(evidence)
     return at(calls[-1]) if calls else Sure()
 
 
@@ -39,180 +42,233 @@ def eintr_recv(evidence: Evidence) -> Sure | None:
 
 
 def _gave_up_on_eintr(calls: list[Call]) -> Sure | None:
-    for call in calls:
-        if call.result == -1 and call.errno == errno.EINTR and call.faulted:
-            later = [other for other in after(call, calls) if other.fd == call.fd]
-            if not later:
-                return at(call)
-    return None
+    return next((at(call) for call in calls if failed(call) and call.errno == errno.EINTR and call.faulted
+                 and not any(other.fd == call.fd for other in after(call, calls))), None)
 
 
-@cause(CAUSES, "eintr-skips", text="After EINTR the loop went on as if bytes had been taken: -1 was added to the position, or the "
-       "piece was skipped. An interrupted send took nothing.")
-def eintr_skips(evidence: Evidence) -> Sure | None:
-    if evidence.failure.kind != "received":
-        return None
-    calls = own_sends(evidence)
-    for call, following in zip(calls, calls[1:]):
-        if call.result == -1 and call.errno == errno.EINTR and call.name == following.name and call.name in SENDS[:3]:
-            moved = following.args[1] != call.args[1] or following.size != call.size
-            if moved and following.fd == call.fd:
-                return at(call)
-    return None
+@cause(CAUSES, "eintr-moves", text="After EINTR the next send began somewhere else. An interrupted send took nothing: neither add "
+       "its -1 to the position, nor skip the piece, nor start over.")
+def eintr_moves(evidence: Evidence) -> Sure | None:
+    return next((at(call) for call, following in _pairs(evidence)
+                 if failed(call) and call.errno == errno.EINTR and following.args[POINTER] != call.args[POINTER]
+                 and _wrong_bytes(evidence)), None)
+
+
+# ---- short counts -----------------------------------------------------------------------------------
+
+def _short(call: Call) -> bool:
+    """It took fewer bytes than it was given."""
+    return call.result is not None and call.size is not None and 0 < call.result < call.size
+
+
+def _pairs(evidence: Evidence) -> list[tuple[Call, Call]]:
+    """Each send with the next one of the same kind on the same descriptor, nothing received in between:
+    the second goes on where the first one ended, or should. Both take a pointer and a length."""
+    calls = [call for call in own_sends(evidence) if call.name in ("send", "write", "sendto")]
+    recvs = own_recvs(evidence)
+    return [(call, following) for call, following in zip(calls, calls[1:])
+            if following.fd == call.fd and following.name == call.name
+            and not any(recv.fd == call.fd and call.index < recv.index < following.index for recv in recvs)]
+
+
+def _after_short(evidence: Evidence) -> list[tuple[Call, Call]]:
+    return [(call, following) for call, following in _pairs(evidence) if _short(call)]
+
+
+def _wrong_bytes(evidence: Evidence) -> bool:
+    """Whether other bytes than the right ones came, and not only too few; or it never ended."""
+    wire = on_the_wire(evidence)
+    if wire is not None:
+        return not wire[0].startswith(wire[1])
+    return evidence.failure.kind in ("peer", "wait")
 
 
 @cause(CAUSES, "no-advance", text="After a short count the same bytes were sent again from the start. Go on behind those that "
        "were taken: data + sent.")
 def no_advance(evidence: Evidence) -> Sure | None:
-    if evidence.failure.kind not in ("received", "peer", "wait"):
-        return None
-    for call, following in _after_short(evidence):
-        if following.args[1] == call.args[1] and following.data[:8] == call.data[:8] and len(call.data) >= 2:
-            return at(following)
-    return None
+    return next((at(following) for call, following in _after_short(evidence)
+                 if following.args[POINTER] == call.args[POINTER] and len(call.data) >= 2
+                 and following.data[:len(call.data)] == call.data[:len(following.data)] and _wrong_bytes(evidence)), None)
 
 
 @cause(CAUSES, "no-shrink", text="After a short count the position moved on, but the length stayed: the last send read beyond the "
        "end of the data. What is left is len - sent.")
 def no_shrink(evidence: Evidence) -> Sure | None:
-    if evidence.failure.kind not in ("received", "peer", "memory", "exit", "result", "wait"):
-        return None
-    for call, following in _after_short(evidence):
-        if following.args[1] > call.args[1] and following.size == call.size:
-            return at(following)
+    wire = on_the_wire(evidence)
+    whole = len(wire[0]) if wire is not None else None
+    return next((at(following) for call, following in _after_short(evidence)
+                 if following.args[POINTER] > call.args[POINTER] and following.size == call.size
+                 and (whole is None or following.size == whole) and _wrong_bytes(evidence)), None)
+
+
+@cause(CAUSES, "wrong-step", text="After a short count the next send didn't begin where the last one ended. The position moves "
+       "by what send() returned: not by what it was asked for, nor by a number of your own.")
+def wrong_step(evidence: Evidence) -> Sure | None:
+    return next((at(following) for call, following in _after_short(evidence)
+                 if 0 < following.args[POINTER] - call.args[POINTER] <= (call.size or 0)
+                 and following.args[POINTER] - call.args[POINTER] != call.result and _wrong_bytes(evidence)), None)
+
+
+def _rest_dropped(evidence: Evidence) -> Call | None:
+    """A short send whose rest was never sent: nothing followed on that descriptor, or something else came first."""
+    calls, recvs = own_sends(evidence), own_recvs(evidence)
+    for call in filter(_short, calls):
+        following = next((other for other in after(call, calls) if other.fd == call.fd), None)
+        until = following.index if following is not None else None
+        if until is None or any(recv.fd == call.fd and call.index < recv.index < until for recv in recvs):
+            return call
     return None
 
 
-@cause(CAUSES, "short-recount", text="After a short count the next send did not begin where the last one ended. The position moves "
-       "by what send() returned, no more and no less.")
-def short_recount(evidence: Evidence) -> Sure | None:
-    if evidence.failure.kind not in ("received", "peer", "wait"):
-        return None
-    for call, following in _after_short(evidence):
-        assert call.result is not None
-        moved = following.args[1] - call.args[1]
-        if moved != call.result and 0 < moved <= (call.size or 0):
-            return at(following)
-    return None
-
-
-def _after_short(evidence: Evidence) -> list[tuple[Call, Call]]:
-    """Each short send with the next send on the same descriptor, where both take a pointer and a length."""
-    calls = [call for call in own_sends(evidence) if call.name in ("send", "write", "sendto")]
-    return [(call, following) for call, following in zip(calls, calls[1:])
-            if _short(call) and following.fd == call.fd and following.name == call.name]
+@cause(CAUSES, "short-as-error", text="send() took fewer bytes than it was given, and that was taken for a failure. It is its "
+       "right: send the rest.")
+def short_as_error(evidence: Evidence) -> Sure | None:
+    dropped = _rest_dropped(evidence)
+    gave_up = last_report(evidence) == (-1, 0) and not any(failed(call) for call in own_sends(evidence)[-1:])
+    return at(dropped) if dropped is not None and gave_up else None
 
 
 @cause(CAUSES, "short-send", text="send() took fewer bytes than it was given, which is its right, and the rest was never sent. "
        "Look at what it returns and send the rest.")
 def short_send(evidence: Evidence) -> Sure | None:
-    if evidence.failure.kind not in ("received", "peer", "wait", "result"):
-        return None
-    calls = own_sends(evidence)
-    for call in calls:
-        if _short(call) and not [other for other in after(call, calls) if other.fd == call.fd]:
-            return at(call)
-    if evidence.lab == "lab1" or len(calls) < 2:
-        return None
-    return next((at(call) for call, following in _after_short(evidence)
-                 if following.data[:8] != call.data[call.result:][:8] and call.result and call.result < 24), None)
+    dropped = _rest_dropped(evidence)
+    told = returned(evidence) == 0 or evidence.failure.kind in ("received", "peer", "wait")
+    return at(dropped) if dropped is not None and told and returned(evidence) != -1 else None
 
+
+# ---- the length -------------------------------------------------------------------------------------
 
 @cause(CAUSES, "plus-nul", text="One byte more than the message was sent, a NUL. The length of a text is strlen(), without + 1: "
        "the NUL is C's, not the message's.")
 def plus_nul(evidence: Evidence) -> Sure | None:
-    failure = evidence.failure
-    if failure.kind != "received" or failure.expected is None or failure.actual != failure.expected + b"\0":
-        return None
-    calls = own_sends(evidence)
-    return at(calls[-1]) if calls else Sure()
+    wire, calls = on_the_wire(evidence), own_sends(evidence)
+    return at(calls[-1]) if calls and wire is not None and wire[1] == wire[0] + b"\0" else None
 
 
-@cause(CAUSES, "sizeof-buf", text="More was sent than the message: the size of a buffer, not the length of what is in it.")
-def sizeof_buf(evidence: Evidence) -> Sure | None:
-    failure = evidence.failure
-    if failure.kind != "received" or not failure.expected or failure.actual is None:
-        return None
-    calls = own_sends(evidence)
-    padded = failure.actual.startswith(failure.expected) and len(failure.actual) > len(failure.expected) + 1
-    first = calls[0] if calls else None
-    if padded and first is not None and (first.size or 0) > len(failure.expected):
-        return at(first)
-    return None
-
-
-@cause(CAUSES, "strlen-bin", text="The message was cut at its first NUL byte. strlen() knows only texts; the length is the one "
-       "that you are given.")
+@cause(CAUSES, "strlen-bin", text="The length was searched for, with strlen(): it stops at the first NUL. Bytes may have one in "
+       "their middle, and need have none behind them. The length is the one that is given.")
 def strlen_bin(evidence: Evidence) -> Sure | None:
-    failure = evidence.failure
-    if failure.expected is None or failure.actual is None or failure.kind not in ("received", "output"):
+    wire, calls = on_the_wire(evidence), own_sends(evidence)
+    if wire is None or not calls or any(_short(call) or failed(call) for call in calls):
         return None
-    first = failure.expected.find(b"\0")
-    if first < 0 or failure.actual != failure.expected[:first]:
+    expected, actual = wire
+    cut = b"\0" in expected and actual == expected[:expected.index(b"\0")]
+    ran_on = b"\0" not in expected and actual == expected + BEHIND
+    return at(calls[-1]) if cut or ran_on else None
+
+
+@cause(CAUSES, "sizeof-buf", text="The length that was sent isn't the message's. sizeof gives the size of a variable: 8 of a "
+       "pointer, all its room of a buffer. How much of it is message only len knows.")
+def sizeof_buf(evidence: Evidence) -> Sure | None:
+    wire, calls = on_the_wire(evidence), own_sends(evidence)
+    if wire is None or not calls:
         return None
-    if any(_short(call) for call in own_sends(evidence)):
-        return None
-    calls = own_sends(evidence)
-    return at(calls[-1]) if calls else Sure()
+    expected, actual = wire
+    padded = actual.startswith(expected) and len(actual) > len(expected) and (calls[0].size or 0) > len(expected)
+    pointer = actual == expected[:POINTER_SIZE] and len(calls) == 1 and calls[0].size == POINTER_SIZE
+    return at(calls[0]) if padded or pointer else None
 
 
 @cause(CAUSES, "chars-not-bytes", text="The length was counted in characters. What is sent is bytes, and a character can be "
        "several of them: 你 is 3 bytes in UTF-8 and 2 in GBK.")
 def chars_not_bytes(evidence: Evidence) -> Sure | None:
-    failure = evidence.failure
-    if failure.kind != "received" or failure.expected is None or failure.actual is None:
+    wire, calls = on_the_wire(evidence), own_sends(evidence)
+    if wire is None or not calls:
         return None
-    calls = own_sends(evidence)
     for encoding in ("utf-8", "gbk"):
         try:
-            characters = len(failure.expected.decode(encoding))
+            characters = len(wire[0].decode(encoding))
         except UnicodeDecodeError:
             continue
-        if characters < len(failure.expected) and failure.actual == failure.expected[:characters] and calls:
+        if characters < len(wire[0]) and wire[1] == wire[0][:characters]:
             return at(calls[-1])
     return None
 
 
-@cause(CAUSES, "empty-send", text="A message of no bytes is nothing to send and nothing wrong: 0 at once.")
-def empty_send(evidence: Evidence) -> Sure | None:
-    run, report = evidence.run, last_report(evidence)
-    if run is None or run.function != "send_all" or run.input or len(run.args) > 2 or report is None:
+@cause(CAUSES, "small-type", "lab1", text="The length didn't fit the type it was kept in, and came out smaller: what is left is the "
+       "remainder by 256 or 65,536. size_t holds every length.")
+def small_type(evidence: Evidence) -> Sure | None:
+    run, calls = evidence.run, own_sends(evidence)
+    if run is None or not calls or any(_short(call) or failed(call) for call in calls):
         return None
-    return Sure() if evidence.failure.kind == "result" and report[0] == -1 else None
+    wire = on_the_wire(evidence)
+    whole, asked = len(wire[0] if wire else run.input), sum(call.size or 0 for call in calls)
+    cut = any(asked == whole % 2**bits < whole for bits in (8, 16)) and asked > 0
+    return at(calls[-1]) if cut and (wire is None or wire[0].startswith(wire[1])) else None
 
+
+@cause(CAUSES, "empty-send", "lab1", text="A message of no bytes is nothing to send and nothing wrong: 0 at once.")
+def empty_send(evidence: Evidence) -> Sure | None:
+    run = evidence.run
+    if run is None or run.function not in ("send_all", "client_send") or run.input or len(run.args) > 2:
+        return None
+    refused = evidence.failure.kind == "result" and returned(evidence) == -1
+    return Sure() if refused and not any(failed(call) for call in own_calls(evidence, "connect", *SENDS)) else None
+
+
+# ---- what send() said, and what is returned ---------------------------------------------------------
 
 @cause(CAUSES, "retries-all", text="The loop takes every -1 for an interruption and calls again for ever. Only EINTR is worth the "
        "same call again; other errors stay.")
 def retries_all(evidence: Evidence) -> Sure | None:
     run = evidence.run
-    if run is None or run.trouble is None or run.trouble.kind not in ("busy", "idle", "slow"):
+    if run is None or run.trouble is None or run.trouble.kind == "stuck":
         return None
-    calls = own_calls(evidence, "send", "write", "sendto", "sendmsg", "writev", "recv", "read", "recvfrom", "accept", "accept4")
-    tail = calls[-20:]
-    same = len(tail) == 20 and all(call.result == -1 and call.errno == tail[0].errno != errno.EINTR and
-                                   call.name == tail[0].name for call in tail)
-    return at(tail[0]) if same else None
+    tail = own_calls(evidence, *SENDS, *RECVS, *ACCEPTS)[-ENDLESS:]
+    same = all(failed(call) and call.errno == tail[0].errno != errno.EINTR and call.name == tail[0].name for call in tail)
+    return at(tail[0]) if len(tail) == ENDLESS and same else None
 
 
 @cause(CAUSES, "zero-spin", text="recv() gives 0 when the peer has ended its side, and will give 0 for ever after. The loop takes "
        "it for an empty message and goes on.")
 def zero_spin(evidence: Evidence) -> Sure | None:
-    tail = own_recvs(evidence)[-20:]
-    return at(tail[0]) if len(tail) == 20 and all(call.result == 0 and call.size for call in tail) else None
+    tail = own_recvs(evidence)[-ENDLESS:]
+    return at(tail[0]) if len(tail) == ENDLESS and all(call.result == 0 and call.size for call in tail) else None
 
 
-@cause(CAUSES, "waits-for-answer", "lab1", text="The client waits in recv() for an answer that nobody promised. This client only "
-       "sends: it reads nothing.")
-def waits_for_answer(evidence: Evidence) -> Sure | None:
-    calls = own_recvs(evidence)
-    run = evidence.run
-    stuck = run is not None and run.trouble is not None and run.trouble.kind == "stuck"
-    return at(calls[-1]) if calls and stuck and calls[-1].ended is None else None
+@cause(CAUSES, "eagain-drop", text="send() was told not to wait, the kernel's buffer was full (EAGAIN), and that was taken for a "
+       "failure. Wait until there is room: a blocking send does so by itself.")
+def eagain_drop(evidence: Evidence) -> Sure | None:
+    calls = own_sends(evidence)
+    last = calls[-1] if calls else None
+    gave_up = last is not None and failed(last) and last.errno == errno.EAGAIN and not last.faulted
+    return at(calls[-1]) if gave_up and last_report(evidence) is not None else None
 
 
 @cause(CAUSES, "send-unchecked", "lab1", text="send() failed, and the function said that all was well. Return -1 and leave errno "
        "as send() set it.")
 def send_unchecked(evidence: Evidence) -> Sure | None:
-    report = last_report(evidence)
-    failed = [call for call in own_sends(evidence) if call.result == -1 and call.errno != errno.EINTR]
-    return at(failed[-1]) if failed and report is not None and report[0] == 0 else None
+    fails = [call for call in own_sends(evidence) if failed(call) and call.errno != errno.EINTR]
+    return at(fails[-1]) if fails and returned(evidence) == 0 else None
+
+
+@cause(CAUSES, "returns-count", "lab1", text="The number of bytes was returned. send() counts; this function promises 0 for "
+       "success, and -1.")
+def returns_count(evidence: Evidence) -> Sure | None:
+    result, calls = returned(evidence), own_sends(evidence)
+    if function_of(evidence) not in ("send_all", "client_send") or result is None or result <= 0:
+        return None
+    counts = {call.result for call in calls} | {sum(call.result or 0 for call in calls if not failed(call))}
+    return at(calls[-1]) if calls and result in counts else None
+
+
+# ---- the end ----------------------------------------------------------------------------------------
+
+@cause(CAUSES, "waits-for-answer", "lab1", text="The client waits in recv() for an answer that nobody promised. This client only "
+       "sends: it reads nothing.")
+def waits_for_answer(evidence: Evidence) -> Sure | None:
+    calls, run = own_recvs(evidence), evidence.run
+    stuck = run is not None and run.trouble is not None and run.trouble.kind == "stuck"
+    return at(calls[-1]) if calls and stuck and calls[-1].ended is None else None
+
+
+SO_LINGER, SOL_SOCKET = 13, 1
+
+
+@cause(CAUSES, "linger-0", text="SO_LINGER with 0 seconds makes close() a reset: what is still on its way is thrown away, and the "
+       "peer gets an error for an end. A plain close() goes on sending.")
+def linger_0(evidence: Evidence) -> Sure | None:
+    peer = evidence.peer
+    calls = [call for call in own_calls(evidence, "setsockopt") if call.args[1:3] == (SOL_SOCKET, SO_LINGER)
+             and int.from_bytes(call.data[:4], "little") and not any(call.data[4:8])]
+    return at(calls[-1]) if calls and peer is not None and peer.ending == "reset" else None
