@@ -1,5 +1,5 @@
 /* Numbers from the command line: see number.h. */
-#define _GNU_SOURCE             /* program_invocation_short_name */
+#define _GNU_SOURCE /* program_invocation_short_name */
 #include "number.h"
 
 #include <ctype.h>
@@ -15,8 +15,8 @@ int parse_count(const char *what, const char *text, unsigned max, unsigned *coun
 
     /* strtoul() takes leading blanks and a sign: the first byte must be a digit. */
     if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno == ERANGE || value > max) {
-        fprintf(stderr, "%s: %s: \"%s\" is not a whole number from 0 to %u\n",
-                program_invocation_short_name, what, text, max);
+        fprintf(stderr, "%s: %s: \"%s\" is not a whole number from 0 to %u\n", program_invocation_short_name, what,
+                text, max);
         return -1;
     }
     *count = (unsigned)value;

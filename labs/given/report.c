@@ -27,7 +27,7 @@ static void write_line(const char *line, size_t len)
         if (n == -1 && errno == EINTR)
             continue;
         if (n == -1)
-            exit(2);                    /* nobody to report to: give up */
+            exit(2); /* nobody to report to: give up */
         line += n;
         len -= (size_t)n;
     }

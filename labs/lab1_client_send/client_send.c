@@ -29,7 +29,7 @@ int client_connect(const char *ip, uint16_t port)
      * man 7 ip, man 2 socket, man 2 connect, man 3 inet_pton, man 3 htons */
     (void)ip;
     (void)port;
-    errno = ENOSYS;             /* "Function not implemented" */
+    errno = ENOSYS; /* "Function not implemented" */
     return -1;
 }
 
@@ -40,7 +40,7 @@ int client_connect(const char *ip, uint16_t port)
 int send_all(int fd, const void *data, size_t len)
 {
     if (len == 0)
-        return 0;               /* nothing to send, and nothing wrong */
+        return 0; /* nothing to send, and nothing wrong */
 
     /* TODO 2/5: hand the bytes over with one call. They are bytes: don't look
      * for characters in them, or for an end.
@@ -82,7 +82,7 @@ int client_send(const char *ip, uint16_t port, const void *data, size_t len)
 int prompt_line(const char *prompt, char *line, size_t cap)
 {
     if (cap == 0) {
-        errno = EINVAL;         /* no room even for the NUL */
+        errno = EINVAL; /* no room even for the NUL */
         return -1;
     }
 

@@ -18,7 +18,7 @@
 
 enum { SENT = 0, FAILED = 1, WRONG_USE = 2 };
 
-enum { LINE_CAP = 4096 };       /* a terminal gives no longer line anyway */
+enum { LINE_CAP = 4096 }; /* a terminal gives no longer line anyway */
 
 /* One answer to one question; or the program ends here. */
 static const char *ask(const char *prompt, const char *what, char *line)
@@ -26,8 +26,7 @@ static const char *ask(const char *prompt, const char *what, char *line)
     int got = prompt_line(prompt, line, LINE_CAP);
     if (got == 1)
         return line;
-    fprintf(stderr, "client_send: %s: %s\n", what,
-            got == 0 ? "the input ended" : strerror(errno));
+    fprintf(stderr, "client_send: %s: %s\n", what, got == 0 ? "the input ended" : strerror(errno));
     exit(FAILED);
 }
 
@@ -55,7 +54,7 @@ static char *read_input(size_t *len)
         return data;
 
 fail:;
-    int error = errno;          /* free() may change it */
+    int error = errno; /* free() may change it */
     free(data);
     errno = error;
     return NULL;

@@ -16,7 +16,7 @@
  *
  * Exit status: 0 it did what was asked, 2 it could not. It never judges.
  */
-#define _GNU_SOURCE             /* POLLRDHUP */
+#define _GNU_SOURCE /* POLLRDHUP */
 #include "client_send.h"
 #include "number.h"
 #include "report.h"
@@ -97,7 +97,7 @@ static void call_client_connect(char **argv)
         int fd = client_connect(argv[0], port);
         report_call(fd, errno);
         if (argv[2] != NULL)
-            send(fd, argv[2], strlen(argv[2]), MSG_NOSIGNAL);   /* the peer sees what comes of it */
+            send(fd, argv[2], strlen(argv[2]), MSG_NOSIGNAL); /* the peer sees what comes of it */
     }
 }
 
@@ -189,7 +189,7 @@ static void call_prompt_line(char **argv)
 
 static const struct {
     const char *name;
-    int least, most;            /* how many arguments */
+    int least, most; /* how many arguments */
     void (*call)(char **argv);
 } functions[] = {
     {"client_connect", 2, 3, call_client_connect},
@@ -208,7 +208,7 @@ static void stay_until_input_ends(void)
 int main(int argc, char **argv)
 {
     report_open();
-    signal(SIGPIPE, SIG_DFL);   /* whoever started the probe may ignore it */
+    signal(SIGPIPE, SIG_DFL); /* whoever started the probe may ignore it */
 
     bool stay = false;
     int at = 1;

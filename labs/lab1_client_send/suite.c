@@ -29,7 +29,7 @@ static void expect_connected(struct run run)
 static void expect_nothing_left_open(struct run run, int calls)
 {
     wait_calls(run, calls);
-    int left = descriptors_of(run) - 3;         /* standard input, output and error */
+    int left = descriptors_of(run) - 3; /* standard input, output and error */
     expect(left == 0, "after %d calls, %d descriptors are still open", calls, left);
 }
 
@@ -97,16 +97,16 @@ Test(connecting, errno_survives_close, .description = "errno is that of connect(
 Test(connecting, nothing_left_open_when_refused, .description = "50 refused calls leave no descriptor open")
 {
     struct peer nobody = peer_listens("refuse");
-    struct run run = start_student(.function = "client_connect", .args = {LOOPBACK, port_of(nobody)},
-                                   .times = "50", .stay = true);
+    struct run run = start_student(.function = "client_connect", .args = {LOOPBACK, port_of(nobody)}, .times = "50",
+                                   .stay = true);
     expect_nothing_left_open(run, 50);
 }
 
 Test(connecting, nothing_left_open_without_address,
      .description = "50 calls with an address that is none leave no descriptor open")
 {
-    struct run run = start_student(.function = "client_connect", .args = {"300.0.0.1", "7788"},
-                                   .times = "50", .stay = true);
+    struct run run = start_student(.function = "client_connect", .args = {"300.0.0.1", "7788"}, .times = "50",
+                                   .stay = true);
     expect_nothing_left_open(run, 50);
 }
 
@@ -132,8 +132,7 @@ Test(sending_text, a_short_text_arrives, .description = "send_all() sends a shor
     expect_received(server, text);
 }
 
-Test(sending_text, bytes_not_characters,
-     .description = "你好 is 6 bytes in UTF-8 and 4 in GBK, and all of them arrive")
+Test(sending_text, bytes_not_characters, .description = "你好 is 6 bytes in UTF-8 and 4 in GBK, and all of them arrive")
 {
     struct bytes texts[] = {bytes_of("\xe4\xbd\xa0\xe5\xa5\xbd"), bytes_of("\xc4\xe3\xba\xc3")};
     for (int i = 0; i < 2; i++) {
@@ -194,10 +193,9 @@ Test(sending_everything, any_bytes, .description = "any bytes arrive as they are
     expect_received(server, message);
 }
 
-Test(sending_everything, short_counts,
-     .description = "send() may take fewer bytes than you give it; the rest follows")
+Test(sending_everything, short_counts, .description = "send() may take fewer bytes than you give it; the rest follows")
 {
-    struct bytes message = random_bytes(7 * random_number(150, 700) + 1);    /* the last piece is one byte */
+    struct bytes message = random_bytes(7 * random_number(150, 700) + 1); /* the last piece is one byte */
     struct peer server = peer_listens("receive to end");
     struct run run = run_student(.function = "send_all", .args = {LOOPBACK, port_of(server)}, .input = message,
                                  .faults = "send takes at most 7 bytes");
@@ -373,13 +371,20 @@ Test(peer_leaves, the_program_says_why, .description = "when it can't send, the 
 /* ---- prompts: prompt_line() and the whole dialogue ---------------------------------------------- */
 
 /* Bytes as a learner can read them in a message. */
+static const char *shown_byte(unsigned char byte)
+{
+    if (byte == '\n')
+        return "\\n";
+    if (byte == '\r')
+        return "\\r";
+    return byte >= ' ' && byte <= '~' ? format("%c", byte) : format("\\x%02x", byte);
+}
+
 static const char *shown(struct bytes bytes)
 {
     const char *text = "";
-    const unsigned char *byte = bytes.data;
     for (size_t i = 0; i < bytes.len && i < 40; i++)
-        text = byte[i] == '\n' ? format("%s\\n", text) : byte[i] == '\r' ? format("%s\\r", text)
-             : byte[i] >= ' ' && byte[i] <= '~' ? format("%s%c", text, byte[i]) : format("%s\\x%02x", text, byte[i]);
+        text = format("%s%s", text, shown_byte(((const unsigned char *)bytes.data)[i]));
     return format("\"%s\"%s", text, bytes.len > 40 ? "…" : "");
 }
 

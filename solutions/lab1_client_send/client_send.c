@@ -31,7 +31,7 @@ int client_connect(const char *ip, uint16_t port)
     return fd;
 
 fail:;
-    int error = errno;          /* close() may change it */
+    int error = errno; /* close() may change it */
     close(fd);
     errno = error;
     return -1;
@@ -44,10 +44,10 @@ int send_all(int fd, const void *data, size_t len)
         /* MSG_NOSIGNAL: a peer that has left is EPIPE, and not SIGPIPE too. */
         ssize_t n = send(fd, next, len, MSG_NOSIGNAL);
         if (n == -1 && errno == EINTR)
-            continue;           /* nothing was taken: the same again */
+            continue; /* nothing was taken: the same again */
         if (n == -1)
             return -1;
-        next += n;              /* a short count: the rest is still ours */
+        next += n; /* a short count: the rest is still ours */
         len -= (size_t)n;
     }
     return 0;
@@ -78,12 +78,12 @@ int prompt_line(const char *prompt, char *line, size_t cap)
 
     size_t len = 0;
     bool fits = true;
-    int c;                      /* an int: EOF is not a char */
+    int c; /* an int: EOF is not a char */
     while ((c = getchar()) != EOF && c != '\n') {
-        if (len + 1 < cap)      /* one byte is kept for the NUL */
+        if (len + 1 < cap) /* one byte is kept for the NUL */
             line[len++] = (char)c;
         else
-            fits = false;       /* read on: the rest of this line goes too */
+            fits = false; /* read on: the rest of this line goes too */
     }
     line[len] = '\0';
 
