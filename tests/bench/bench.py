@@ -23,7 +23,7 @@ KIT = HERE.parents[1]
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 COMPILE = ["gcc", "-std=gnu11", "-g", "-O1", "-fno-optimize-sibling-calls", "-fno-omit-frame-pointer", "-pthread",
            "-Wall", "-Wextra"]
-MEMCHECK = ["valgrind", "-q", "--leak-check=full", "--track-fds=yes", "--read-inline-info=no"]
+MEMCHECK = ["valgrind", "-q", "--leak-check=full", "--track-fds=yes"]
 
 
 @dataclass(frozen=True)
