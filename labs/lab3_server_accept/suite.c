@@ -430,7 +430,7 @@ Test(talking, interrupted_while_it_sends,
 Test(talking, other_errors_end_it, .description = "any other error of recv() or send() ends it: -1, with that errno")
 {
     struct run receiving = start_student(.function = "serve_client", .faults = "recv 2 fails with ETIMEDOUT");
-    peer_connects(receiving, "send $1; receive to end", .data = {a_text()});
+    peer_connects(receiving, "send 'one'; expect 'one'; send 'two'; receive to end");
     wait_exit(receiving);
     expect_error(receiving, ETIMEDOUT);
 
