@@ -17,12 +17,18 @@ static struct bytes a_message(void)
     return random_bytes(random_number(1000, 5000));
 }
 
+/* What the nth call returned, for a message: "3", or "-1 (Connection refused)". */
+static const char *returned(struct run run, int n)
+{
+    long long result = result_of(run, n);
+    return result == -1 ? format("-1 (%s)", strerror(errno_of(run, n))) : format("%lld", result);
+}
+
 /* ---- connecting: client_connect() -------------------------------------------------------------- */
 
 static void expect_connected(struct run run)
 {
-    expect(result_of(run, 1) != -1, "client_connect() returned -1 (%s), though a server listens there",
-           strerror(errno_of(run, 1)));
+    expect(result_of(run, 1) != -1, "client_connect() returned %s, though a server listens there", returned(run, 1));
 }
 
 /* It keeps its descriptors when the calls are done, so that they can be counted. */
@@ -72,8 +78,7 @@ Test(connecting, text_that_is_no_address, .description = "text that is no addres
         struct peer server = peer_listens("expect end");
         struct run run = run_student(.function = "client_connect", .args = {*text, port_of(server)});
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == EINVAL,
-               "client_connect(\"%s\", …) returned %lld (%s), not -1 with EINVAL", *text, result_of(run, 1),
-               strerror(errno_of(run, 1)));
+               "client_connect(\"%s\", …) returned %s, not -1 with EINVAL", *text, returned(run, 1));
         expect_nothing_sent(server);
     }
 }
@@ -168,8 +173,7 @@ Test(sending_text, the_connection_stays_open,
     struct peer server = peer_listens("receive to end");
     struct run run = run_student(.function = "send_all", .args = {LOOPBACK, port_of(server), text.data}, .times = "2");
     expect(number_of(run, "open") == 1, "send_all() closed a descriptor that belongs to its caller");
-    expect(result_of(run, 2) == 0, "the second send_all() returned %lld (%s)", result_of(run, 2),
-           strerror(errno_of(run, 2)));
+    expect(result_of(run, 2) == 0, "the second send_all() returned %s, not 0", returned(run, 2));
     expect_received(server, join_bytes(text, text));
 }
 
@@ -267,6 +271,14 @@ Test(peer_leaves, connects_sends_closes, .description = "client_send() connects,
     expect_received(server, message);
 }
 
+Test(peer_leaves, nothing_to_send, .description = "with nothing to send it connects and closes all the same")
+{
+    struct peer server = peer_listens("expect end");
+    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), ""});
+    expect_result(run, 0);
+    expect_happy(server);
+}
+
 Test(peer_leaves, nobody_there, .description = "where nobody listens client_send() returns -1 with ECONNREFUSED")
 {
     struct peer nobody = peer_listens("refuse");
@@ -282,8 +294,8 @@ Test(peer_leaves, survives_a_peer_that_left,
                                  .times = "2");
     for (int call = 1; call <= 2; call++)
         expect(result_of(run, call) == -1 && (errno_of(run, call) == ECONNRESET || errno_of(run, call) == EPIPE),
-               "call %d of send_all(), after the peer had left, returned %lld (%s), not -1 with ECONNRESET or EPIPE",
-               call, result_of(run, call), strerror(errno_of(run, call)));
+               "call %d of send_all(), after the peer had left, returned %s, not -1 with ECONNRESET or EPIPE", call,
+               returned(run, call));
 }
 
 Test(peer_leaves, reset_before_the_send,
@@ -391,8 +403,8 @@ static const char *shown(struct bytes bytes)
 /* The nth call of prompt_line() returned 1, with this line. */
 static void expect_answer(struct run run, int n, struct bytes line)
 {
-    expect(result_of(run, n) == 1, "call %d of prompt_line() returned %lld (%s), not 1 with the line %s", n,
-           result_of(run, n), strerror(errno_of(run, n)), shown(line));
+    expect(result_of(run, n) == 1, "call %d of prompt_line() returned %s, not 1 with the line %s", n, returned(run, n),
+           shown(line));
     struct bytes got = bytes_reported(run, format("line%d", n));
     expect(got.len == line.len && memcmp(got.data, line.data, line.len) == 0,
            "call %d of prompt_line() gave the line %s, not %s", n, shown(got), shown(line));
@@ -486,8 +498,7 @@ Test(prompts, a_line_too_long,
     struct run run = run_student(.function = "prompt_line", .args = {"> ", "6"}, .times = "2",
                                  .input = join_bytes(join_bytes(bytes_of("hello!"), rest), bytes_of("\nworld\n")));
     expect(result_of(run, 1) == -1 && errno_of(run, 1) == EMSGSIZE,
-           "prompt_line() returned %lld (%s) for a line too long, not -1 with EMSGSIZE", result_of(run, 1),
-           strerror(errno_of(run, 1)));
+           "prompt_line() returned %s for a line too long, not -1 with EMSGSIZE", returned(run, 1));
     expect_answer(run, 2, bytes_of("world"));
 }
 
