@@ -15,7 +15,7 @@ from enum import IntEnum
 
 from .calls import CALLS
 
-SENDING = ("send", "write", "sendto", "sendmsg", "writev")
+SENDING = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev")
 RECEIVING = ("recv", "read", "recvfrom", "recvmsg", "readv")
 GROUPS = {
     "send": SENDING,

@@ -89,6 +89,9 @@ def read_tests(lab: Lab, suite: Path) -> tuple[Listed, ...]:
         names = {test.name for test in tests if test.stage == stage.name}
         if not names:
             raise CatalogError(f"{where}: stage '{stage.name}' has no test in suite.c")
+        if len(names) > stage.points:
+            raise CatalogError(f"{where}: stage '{stage.name}' has {len(names)} tests and {stage.points} points: "
+                               "each test needs at least 1")
         if stage.plain not in names:
             raise CatalogError(f"{where}: stage '{stage.name}': its plain test '{stage.plain}' isn't in suite.c")
     return tests

@@ -28,7 +28,7 @@ SLEEPS = {                                          # what the kernel calls what
     "accept": frozenset({"accept", "accept4"}),
     "recv": frozenset({"recvfrom", "recvmsg", "read", "readv"}),
     "read": frozenset({"read", "readv"}),
-    "send": frozenset({"sendto", "sendmsg", "write", "writev"}),
+    "send": frozenset({"sendto", "sendmsg", "sendmmsg", "write", "writev"}),
 }
 MAX_READ = 1 << 20                                  # of standard output, as evidence
 BACKSTOP_CPU = 60                                   # the watch in scene.py is stricter by far

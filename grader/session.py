@@ -323,6 +323,11 @@ class Session:
     def do_count_calls(self, fields: list[bytes]) -> int:
         return self._count(self._run(fields[0]), fields[1].decode())
 
+    def do_count_failed(self, fields: list[bytes]) -> int:
+        run, names = self._run(fields[0]), calls_named(fields[1].decode())
+        return sum(1 for call in run.recording.calls() if call.name in names and not call.given and not call.faulted
+                   and call.result == -1 and call.fd != -1)
+
     def do_spins(self, fields: list[bytes]) -> int:
         """Whether it repeats the call without pause: 2,000 times within 0.3 s. One that waits a millisecond
         between two tries makes 300, and a busy machine makes a spinner slower, never a waiter quicker."""

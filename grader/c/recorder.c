@@ -613,6 +613,20 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
     return leave_parts(&visit, sent, vector.parts, vector.count);
 }
 
+/* Makes the first message alone: the kernel too may send fewer than it was given. */
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    ENTER(sendmmsg, fd, N(fd), N(messages), N(count), N(flags));
+    if (count == 0)
+        return leave_int(&visit, MAKE(__real_sendmmsg(fd, messages, count, flags)));
+    struct vector vector;
+    struct msghdr copy, *ours = allow_message(&visit, &vector, &messages[0].msg_hdr, &copy);
+    ssize_t sent = MAKE(__real_sendmsg(fd, ours, flags));
+    if (sent != -1)
+        messages[0].msg_len = (unsigned)sent;
+    return leave_parts(&visit, sent, vector.parts, vector.count) == -1 ? -1 : 1;
+}
+
 ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
 {
     ENTER(writev, fd, N(fd), N(parts), N(count));

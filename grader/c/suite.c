@@ -391,6 +391,7 @@ const char *listener_port(struct run run) { return text_about("listener_port", r
 int listener_backlog(struct run run) { return (int)number_about("listener_backlog", run.id, ""); }
 int listener_waiting(struct run run) { return (int)number_about("listener_waiting", run.id, ""); }
 int count_calls(struct run run, const char *group) { return (int)number_about("count_calls", run.id, group); }
+int count_failed(struct run run, const char *group) { return (int)number_about("count_failed", run.id, group); }
 bool spins(struct run run, const char *group) { return number_about("spins", run.id, group) != 0; }
 long long result_of(struct run run, int n) { return number_about("result_of", run.id, format("%d", n)); }
 int errno_of(struct run run, int n) { return (int)number_about("errno_of", run.id, format("%d", n)); }

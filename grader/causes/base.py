@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..evidence import Call, Evidence, Location
 
-SENDS = ("send", "write", "sendto", "sendmsg", "writev")
+SENDS = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev")
 RECVS = ("recv", "read", "recvfrom", "recvmsg", "readv")
 ACCEPTS = ("accept", "accept4")
 CLIENTS = ("lab1", "lab2")              # the labs whose program dials

@@ -42,8 +42,10 @@ void report_open(void)
 
 void report_begin(void)
 {
+    static int earlier; /* errno as some earlier call may have left it: it must decide nothing */
     arm(1);
-    errno = 0;
+    errno = earlier;
+    earlier = EINTR;
 }
 
 void report_call(long long result, int error)

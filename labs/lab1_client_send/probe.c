@@ -5,7 +5,7 @@
  *
  *     client_connect IP PORT [TEXT]             sends TEXT on what it returned
  *     send_all [--when-left] IP PORT [TEXT]     on a connection the probe makes
- *     client_send IP PORT [TEXT]
+ *     client_send IP PORT [TEXT [IP PORT]]      then TEXT to the second one
  *     prompt_line PROMPT CAP
  *
  * send_all and client_send get TEXT as the C string it is; without TEXT, all of
@@ -156,6 +156,12 @@ static void call_client_send(char **argv)
         int result = client_send(argv[0], port, data.bytes, data.len);
         report_call(result, errno);
     }
+    if (argv[2] != NULL && argv[3] != NULL && argv[4] != NULL) {
+        uint16_t second = port_argument(argv[4]);
+        report_begin();
+        int result = client_send(argv[3], second, data.bytes, data.len);
+        report_call(result, errno);
+    }
 }
 
 /* Each call's line is reported as line1, line2, …, as far as its NUL; where
@@ -194,7 +200,7 @@ static const struct {
 } functions[] = {
     {"client_connect", 2, 3, call_client_connect},
     {"send_all", 2, 4, call_send_all},
-    {"client_send", 2, 3, call_client_send},
+    {"client_send", 2, 5, call_client_send},
     {"prompt_line", 2, 2, call_prompt_line},
 };
 

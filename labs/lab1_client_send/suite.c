@@ -73,7 +73,7 @@ Test(connecting, refused, .description = "where nobody listens it returns -1, an
 
 Test(connecting, text_that_is_no_address, .description = "text that is no address is EINVAL, and nobody is dialled")
 {
-    const char *texts[] = {"abc", "localhost", "300.0.0.1", "127.0.0.1.1", "", NULL};
+    const char *texts[] = {"abc", "localhost", "300.0.0.1", "127.0.0.1.1", "127.0.0.1 x", "", NULL};
     for (const char **text = texts; *text != NULL; text++) {
         struct peer server = peer_listens("expect end");
         struct run run = run_student(.function = "client_connect", .args = {*text, port_of(server)});
@@ -249,6 +249,30 @@ Test(sending_everything, other_errors_end_it,
     expect_error(run, ENOBUFS);
 }
 
+Test(sending_everything, round_lengths, .description = "a message may be of any length: 1 byte, 4096, 65536")
+{
+    const size_t lengths[] = {1, 1024, 4096, 65536};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct bytes message = random_bytes(lengths[i]);
+        struct peer server = peer_listens("receive to end");
+        struct run run = run_student(.function = "send_all", .args = {LOOPBACK, port_of(server)}, .input = message);
+        expect_result(run, 0);
+        expect_received(server, message);
+    }
+}
+
+Test(sending_everything, again_after_an_error,
+     .description = "a call that failed leaves nothing behind: the next one sends its message whole")
+{
+    struct bytes message = random_bytes(1000);
+    struct peer server = peer_listens("receive to end");
+    struct run run = run_student(.function = "send_all", .args = {LOOPBACK, port_of(server)}, .input = message,
+                                 .times = "2", .faults = "send 2 fails with ENOBUFS; send takes at most 500 bytes");
+    expect_result(run, 0);
+    struct bytes first = {message.data, 500};
+    expect_received(server, join_bytes(first, message));
+}
+
 Test(sending_everything, megabytes_to_a_slow_reader,
      .description = "a megabyte and more arrives whole at a peer that reads slowly")
 {
@@ -298,6 +322,19 @@ Test(peer_leaves, survives_a_peer_that_left,
                returned(run, call));
 }
 
+Test(peer_leaves, leaves_midway,
+     .description = "a peer may leave in the middle: an error, and not the end of your program")
+{
+    struct bytes message = a_message();
+    struct peer server = peer_listens("receive 3 bytes; close");
+    struct run run = start_student(.function = "send_all", .args = {LOOPBACK, port_of(server)}, .input = message,
+                                   .faults = "send 2 waits; send takes at most 3 bytes");
+    wait_done(server);
+    release(run);
+    wait_exit(run);
+    expect_error_in(run, (int[]){ECONNRESET, EPIPE, 0});
+}
+
 Test(peer_leaves, reset_before_the_send,
      .description = "a peer that resets the connection first is an error, and client_send() tells it")
 {
@@ -325,6 +362,41 @@ Test(peer_leaves, nothing_left_open, .description = "50 calls, good and bad, lea
     struct run run = start_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "hello"},
                                    .times = "50", .stay = true, .faults = "every 2nd send fails with ETIMEDOUT");
     expect_nothing_left_open(run, 50);
+}
+
+Test(peer_leaves, closes_once, .description = "a descriptor is closed once: a second close() may hit another one")
+{
+    struct peer server = peer_listens("4 times: receive to end");
+    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "hello"}, .times = "4",
+                                 .faults = "every 2nd send fails with ETIMEDOUT");
+    expect(count_failed(run, "close") == 0, "close() was called %d times on a descriptor that was closed already",
+           count_failed(run, "close"));
+}
+
+Test(peer_leaves, an_empty_message, .description = "with nothing to send client_send() still connects and closes")
+{
+    struct peer server = peer_listens("expect end");
+    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), ""});
+    expect_result(run, 0);
+    expect_happy(server);
+}
+
+Test(peer_leaves, another_server, .description = "the next call goes to the server that it names, not to the first")
+{
+    struct bytes text = a_text();
+    struct peer first = peer_listens("receive to end"), second = peer_listens("receive to end", .at = "127.0.0.2");
+    run_student(.function = "client_send",
+                .args = {LOOPBACK, port_of(first), text.data, "127.0.0.2", port_of(second)});
+    expect_received(first, text);
+    expect_received(second, text);
+}
+
+Test(peer_leaves, prints_nothing, .description = "client_send() prints nothing, whatever happens: its caller may")
+{
+    struct peer nobody = peer_listens("refuse");
+    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(nobody), "hello"});
+    expect_output(run, bytes_of(""));
+    expect(errors_of(run)[0] == '\0', "client_send() wrote to standard error: %s", errors_of(run));
 }
 
 Test(peer_leaves, again_and_again,
@@ -458,10 +530,11 @@ Test(prompts, the_end_of_the_input, .description = "at the end of the input it r
 
 Test(prompts, a_last_line_without_newline, .description = "a last line without a newline is a line")
 {
-    struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .times = "2",
+    struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .times = "3",
                                  .input = bytes_of("one\ntwo"));
     expect_answer(run, 1, bytes_of("one"));
     expect_answer(run, 2, bytes_of("two"));
+    expect_result(run, 0);
 }
 
 Test(prompts, an_empty_line, .description = "an empty line is a line")
@@ -491,23 +564,39 @@ Test(prompts, a_line_that_just_fits,
     expect_answer(run, 2, bytes_of("world"));
 }
 
+static void expect_too_long(struct run run, int n)
+{
+    expect(result_of(run, n) == -1 && errno_of(run, n) == EMSGSIZE,
+           "call %d of prompt_line() returned %s for a line too long, not -1 with EMSGSIZE", n, returned(run, n));
+}
+
 Test(prompts, a_line_too_long,
      .description = "a line that doesn't fit is EMSGSIZE, and the next call gets the next line")
 {
     struct bytes rest = random_text(random_number(0, 6000));
     struct run run = run_student(.function = "prompt_line", .args = {"> ", "6"}, .times = "2",
                                  .input = join_bytes(join_bytes(bytes_of("hello!"), rest), bytes_of("\nworld\n")));
-    expect(result_of(run, 1) == -1 && errno_of(run, 1) == EMSGSIZE,
-           "prompt_line() returned %s for a line too long, not -1 with EMSGSIZE", returned(run, 1));
+    expect_too_long(run, 1);
     expect_answer(run, 2, bytes_of("world"));
+}
+
+Test(prompts, a_room_of_1_byte, .description = "a room of 1 byte holds an empty line, and no other")
+{
+    struct run run = run_student(.function = "prompt_line", .args = {"> ", "1"}, .times = "4",
+                                 .input = bytes_of("\na\nlast"));
+    expect_answer(run, 1, bytes_of(""));
+    expect_too_long(run, 2);
+    expect_too_long(run, 3);
+    expect_result(run, 0);
 }
 
 Test(prompts, stays_in_its_room, .description = "it writes nothing beyond the cap bytes it was given")
 {
     unsigned cap = random_number(2, 30);
     struct run run = run_student(.function = "prompt_line", .args = {"> ", format("%u", cap)}, .times = "3",
-                                 .input = join_bytes(join_bytes(random_text(cap - 1), bytes_of("\n")),
-                                                     join_bytes(random_text(cap), random_text(random_number(0, 60)))));
+                                 .input = bytes_of(format("%s\n%s\n%s", (const char *)random_text(cap - 1).data,
+                                                          (const char *)random_text(cap).data,
+                                                          (const char *)random_text(cap + 60).data)));
     expect(number_of(run, "beyond") == 0, "prompt_line() with cap %u wrote %lld bytes beyond them", cap,
            number_of(run, "beyond"));
 }
