@@ -62,8 +62,7 @@ def runner(tmp_path: Path) -> Runner:
     files = tmp_path / "files"
     (files / "bin").mkdir(parents=True)
     _stand_in(files / "bin" / "apt-get", "exit 0")  # no test asks the archive
-    if shutil.which("sudo") is None:
-        _stand_in(files / "bin" / "sudo", 'exec "$@"')
+    _stand_in(files / "bin" / "sudo", 'exec "$@"' if os.getuid() == 0 else "cat >/dev/null")
     return Runner(clone, files)
 
 
