@@ -13,7 +13,7 @@ static const char *const words[] = {
 
 void say(enum event event, const char *peer, size_t bytes)
 {
-    int error = errno;                  /* printf may change it */
+    int error = errno; /* printf may change it */
 
     /* One printf a line, so that the lines of two threads never mix. */
     if (event == EVENT_RECEIVED)

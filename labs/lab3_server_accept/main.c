@@ -20,7 +20,7 @@ enum { DEFAULT_BACKLOG = 128, MAX_COUNT = 1000000000 };
 struct options {
     unsigned backlog;
     unsigned clients;
-    const char *ip;             /* NULL: every address */
+    const char *ip; /* NULL: every address */
     uint16_t port;
 };
 
@@ -61,8 +61,8 @@ static int listen_failed(const struct options *options)
         advice = ". Port 0 takes any free port; lab 4 shows why this one is still busy";
     else if (errno == EADDRNOTAVAIL)
         advice = ". This machine doesn't have that address: `ip -4 addr` lists its own";
-    fprintf(stderr, "server_accept: can't listen on %s:%u: %s%s\n",
-            options->ip != NULL ? options->ip : "0.0.0.0", options->port, reason, advice);
+    fprintf(stderr, "server_accept: can't listen on %s:%u: %s%s\n", options->ip != NULL ? options->ip : "0.0.0.0",
+            options->port, reason, advice);
     return 1;
 }
 
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
     if (announce(listener) == -1)
         return failed("getsockname", listener);
     if (server_run(listener, options.clients) == 0)
-        return 0;               /* all served: server_run has closed the listener */
+        return 0; /* all served: server_run has closed the listener */
     if (errno == ENOSYS)
         wait_for_ctrl_c();
     return failed("server_run", listener);

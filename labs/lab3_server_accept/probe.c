@@ -40,8 +40,8 @@ enum { PEER_ROOM = 64, CANARY = 0xAA, MAX_TIMES = 100000, MAX_BYTES = 1 << 20 };
 struct options {
     unsigned times;
     bool stay, hold, read, take;
-    const char *listener;       /* NULL, "none" or "unlistened" */
-    const char *words[4];       /* FUNCTION and its arguments */
+    const char *listener; /* NULL, "none" or "unlistened" */
+    const char *words[4]; /* FUNCTION and its arguments */
     int count;
 };
 
@@ -262,8 +262,8 @@ static int run_accept(const struct options *options)
 {
     unsigned cap = PEER_ROOM;
     bool no_buffer = options->count == 2 && strcmp(options->words[1], "NULL") == 0;
-    if (options->count > 2 || (options->count == 2 && !no_buffer
-                               && parse_count("CAP", options->words[1], PEER_ROOM, &cap) == -1))
+    if (options->count > 2 ||
+        (options->count == 2 && !no_buffer && parse_count("CAP", options->words[1], PEER_ROOM, &cap) == -1))
         return show_usage();
     probe_accept(options, no_buffer, cap);
     return 0;
@@ -296,7 +296,7 @@ static int run_function(const struct options *options)
 int main(int argc, char **argv)
 {
     report_open();
-    signal(SIGPIPE, SIG_DFL);   /* whoever started the probe may ignore it */
+    signal(SIGPIPE, SIG_DFL); /* whoever started the probe may ignore it */
     struct options options = {.times = 1};
     if (read_options(argc, argv, &options) == -1)
         return show_usage();

@@ -32,7 +32,7 @@ int server_listen(const char *ip, uint16_t port, int backlog)
     (void)ip;
     (void)port;
     (void)backlog;
-    errno = ENOSYS;             /* "not implemented": delete this once you begin */
+    errno = ENOSYS; /* "not implemented": delete this once you begin */
     return -1;
 }
 
@@ -41,7 +41,7 @@ int server_listen(const char *ip, uint16_t port, int backlog)
 int server_accept(int listener, char *peer, size_t cap)
 {
     if (peer != NULL && cap > 0)
-        peer[0] = '\0';         /* a text at every moment, even if it is empty */
+        peer[0] = '\0'; /* a text at every moment, even if it is empty */
 
     /* TODO 2/6: wait for a client and learn its address: accept(2), what it says
      * of addrlen, and EINTR. The address holds bytes in network order; the text

@@ -78,7 +78,7 @@ static bool is_passing(int error)
     case EHOSTDOWN:
     case EHOSTUNREACH:
         return true;
-    default:                    /* EOPNOTSUPP too: a socket that can't listen never will */
+    default: /* EOPNOTSUPP too: a socket that can't listen never will */
         return false;
     }
 }
@@ -95,7 +95,7 @@ int server_accept(int listener, char *peer, size_t cap)
     struct sockaddr_in address;
     int connection;
     do {
-        socklen_t size = sizeof address;        /* accept changes it: set it each time */
+        socklen_t size = sizeof address; /* accept changes it: set it each time */
         connection = accept(listener, (struct sockaddr *)&address, &size);
     } while (connection == -1 && is_passing(errno));
 
@@ -128,7 +128,7 @@ int serve_client(int connection)
             continue;
         if (n == -1)
             return -1;
-        if (n == 0)             /* the end of its stream: it will send no more */
+        if (n == 0) /* the end of its stream: it will send no more */
             return 0;
         say(EVENT_RECEIVED, NULL, (size_t)n);
         if (send_back(connection, buffer, (size_t)n) == -1)
@@ -176,7 +176,7 @@ int server_run(int listener, unsigned clients)
         if (clients != 0 && accepted == clients)
             close(listener);
 
-        serve_client(connection);       /* its failure ends this client alone */
+        serve_client(connection); /* its failure ends this client alone */
         close(connection);
         say(EVENT_GONE, peer, 0);
     }
