@@ -230,6 +230,10 @@ class Session:
         self._wait(lambda: sum(event.kind in ("accepted", "connected") for event in peer.events) >= wanted,
                    "a connection" if wanted == 1 else f"connection {wanted}", peer)
 
+    def do_wait_received(self, fields: list[bytes]) -> None:
+        peer, n = self._peer(fields[0]), int(fields[1])
+        self._wait(lambda: len(peer.outcome.received) >= n, f"{words.count(n, 'byte')} for the peer", peer)
+
     def do_peer_waits(self, fields: list[bytes]) -> int:
         return int(self._peer(fields[0]).at_rest())
 

@@ -329,6 +329,7 @@ const char *free_port(void) { return text_about("free_port", 0, ""); }
 void go(struct peer peer) { ask_about("go", peer.id, ""); }
 void wait_done(struct peer peer) { ask_about("wait_done", peer.id, ""); }
 void wait_connected(struct peer peer) { ask_about("wait_connected", peer.id, ""); }
+void wait_received(struct peer peer, size_t n) { ask_about("wait_received", peer.id, format("%zu", n)); }
 bool peer_waits(struct peer peer) { return number_about("peer_waits", peer.id, "") != 0; }
 struct bytes received_by(struct peer peer) { return bytes_about("received_by", peer.id, ""); }
 

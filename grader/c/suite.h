@@ -79,6 +79,7 @@ const char *free_port(void);                    /* a port nobody holds, below th
 void go(struct peer peer);                      /* lets "wait for go" go on */
 void wait_done(struct peer peer);               /* until its script has ended; the test fails if it can't */
 void wait_connected(struct peer peer);          /* until (all of) its connections stand */
+void wait_received(struct peer peer, size_t n); /* until its first connection has received n bytes */
 bool peer_waits(struct peer peer);              /* its script is at rest: only the student can move it */
 
 /* ---- the student's program --------------------------------------------------------------------- */

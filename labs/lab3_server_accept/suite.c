@@ -323,9 +323,9 @@ Test(accepting, not_a_listener, .description = "a socket that doesn't listen is 
 Test(accepting, no_descriptor_left,
      .description = "with no descriptor left it returns -1 with EMFILE, and doesn't wait")
 {
-    struct run run = start_student(.function = "server_accept", .faults = "accept fails with EMFILE");
-    peer_connects(run, "stay silent");          /* so that a poll() before accept() comes back */
-    wait_exit(run);
+    struct run run = start_student(.function = "server_accept", .faults = "accept fails with EMFILE", .stay = true);
+    peer_connects(run, "stay silent"); /* so that a poll() before accept() comes back */
+    wait_calls(run, 1);
     expect_error(run, EMFILE);
 }
 
