@@ -23,7 +23,8 @@
 void report_open(void);
 
 /* Right before a call under test: from here on the test's faults apply
- * (see grader/c/recorder.h), and errno is 0. */
+ * (see grader/c/recorder.h). errno is 0 before the first call, and before later
+ * ones what an earlier call may have left: it means nothing until one fails. */
 void report_begin(void);
 
 /* Right after it: the faults stop. Writes "call RESULT ERRNO"; errno counts

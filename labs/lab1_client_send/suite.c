@@ -295,14 +295,6 @@ Test(peer_leaves, connects_sends_closes, .description = "client_send() connects,
     expect_received(server, message);
 }
 
-Test(peer_leaves, nothing_to_send, .description = "with nothing to send it connects and closes all the same")
-{
-    struct peer server = peer_listens("expect end");
-    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), ""});
-    expect_result(run, 0);
-    expect_happy(server);
-}
-
 Test(peer_leaves, nobody_there, .description = "where nobody listens client_send() returns -1 with ECONNREFUSED")
 {
     struct peer nobody = peer_listens("refuse");
