@@ -189,22 +189,23 @@ class Peer:
             found = tuple(one for conversation in self._conversations if (one := conversation.outcome))
             trouble = self._trouble()
             happy = trouble is None and self._finished
-            return PeerOutcome(happy, trouble, found[0].received if found else b"", found, self._count_extra())
+            words = self._in_words(trouble) if trouble else None
+            return PeerOutcome(happy, words, found[0].received if found else b"", found, self._count_extra())
 
-    def _trouble(self) -> str | None:
+    def _trouble(self) -> tuple[int, str] | None:
+        """The connection that didn't run to the end of its script, and why."""
         for conversation in self._conversations:
             if conversation.trouble is not None:
-                return conversation.trouble + self._which(conversation.number)
+                return conversation.number, conversation.trouble
         for number, task in enumerate(self._tasks):
             if not task.done and task.wait is not None:
                 in_turn = self._script.crowd is not Crowd.TOGETHER
-                number = len(self._conversations) - 1 if in_turn else number
-                return f"still waited for {task.wait.what}" + self._which(number)
+                return len(self._conversations) - 1 if in_turn else number, f"still waited for {task.wait.what}"
         return None
 
-    def _which(self, number: int) -> str:
+    def _in_words(self, trouble: tuple[int, str]) -> str:
         most = self._script.connections
-        return f" (connection {number + 1} of {most})" if most > 1 else ""
+        return trouble[1] + (f" (connection {trouble[0] + 1} of {most})" if most > 1 else "")
 
     @property
     def events(self) -> tuple[PeerEvent, ...]:
@@ -215,7 +216,10 @@ class Peer:
     def story(self) -> list[str]:
         """What happened, in a few lines for a learner."""
         outcome = self.outcome
-        return story.tell(self.events, outcome.trouble, len(outcome.connections), outcome.extra_connections)
+        with self._changed:
+            trouble = self._trouble()
+        shown = trouble[0] if trouble else 0
+        return story.tell(self.events, shown, outcome.trouble, len(outcome.connections), outcome.extra_connections)
 
     # ---- the peer's own thread ----
 

@@ -14,17 +14,17 @@ _ENDS = {"end": "the end of the stream", "reset": "a reset"}
 _ACTS = {"half_close": "half-closed", "closed": "closed", "reset_sent": "reset the connection"}
 
 
-def tell(events: Sequence[PeerEvent], trouble: str | None, connections: int, extra: int) -> list[str]:
-    """The story of the peer: of its only connection, or of the one that went wrong."""
+def tell(events: Sequence[PeerEvent], shown: int, trouble: str | None, connections: int, extra: int) -> list[str]:
+    """The story of one of the peer's connections, or of the last before it, and why the script wasn't finished."""
     lines = []
-    shown = 0
+    shown = max((event.connection for event in events if event.connection <= shown), default=shown)
     if connections > 1:
-        shown = next((event.connection for event in events if event.kind == "trouble"), 0)
         lines.append(f"the peer had {count(connections, 'connection')}; this is number {shown + 1}")
-    elif connections == 0:
-        lines.append("nobody connected to the peer" if not events else "the peer could not connect")
+    if connections == 0:
+        lines.append("the peer could not connect" if trouble and events else "nobody connected to the peer")
     if extra:
-        lines.append(f"{count(extra, 'connection')} waited in the peer's backlog and {'was' if extra == 1 else 'were'} not accepted")
+        verb = "was" if extra == 1 else "were"
+        lines.append(f"{count(extra, 'connection')} waited in the peer's backlog and {verb} not accepted")
     lines += _conversation([event for event in events if event.connection == shown])
     if trouble is not None and connections:
         lines = [*lines[: MOST_LINES - 1], f"the peer {trouble}"]
