@@ -365,20 +365,11 @@ Test(peer_leaves, closes_once, .description = "a descriptor is closed once: a se
            count_failed(run, "close"));
 }
 
-Test(peer_leaves, an_empty_message, .description = "with nothing to send client_send() still connects and closes")
-{
-    struct peer server = peer_listens("expect end");
-    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), ""});
-    expect_result(run, 0);
-    expect_happy(server);
-}
-
 Test(peer_leaves, another_server, .description = "the next call goes to the server that it names, not to the first")
 {
     struct bytes text = a_text();
     struct peer first = peer_listens("receive to end"), second = peer_listens("receive to end", .at = "127.0.0.2");
-    run_student(.function = "client_send",
-                .args = {LOOPBACK, port_of(first), text.data, "127.0.0.2", port_of(second)});
+    run_student(.function = "client_send", .args = {LOOPBACK, port_of(first), text.data, "127.0.0.2", port_of(second)});
     expect_received(first, text);
     expect_received(second, text);
 }
@@ -520,8 +511,11 @@ Test(prompts, the_end_of_the_input, .description = "at the end of the input it r
     expect_result(run, 0);
 }
 
+/* The first run tells a last line that is lost from one that the call before it has taken. */
 Test(prompts, a_last_line_without_newline, .description = "a last line without a newline is a line")
 {
+    struct run only = run_student(.function = "prompt_line", .args = {"> ", "100"}, .input = bytes_of("only"));
+    expect_answer(only, 1, bytes_of("only"));
     struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .times = "3",
                                  .input = bytes_of("one\ntwo"));
     expect_answer(run, 1, bytes_of("one"));
@@ -567,19 +561,19 @@ Test(prompts, a_line_too_long,
 {
     struct bytes rest = random_text(random_number(0, 6000));
     struct run run = run_student(.function = "prompt_line", .args = {"> ", "6"}, .times = "2",
-                                 .input = join_bytes(join_bytes(bytes_of("hello!"), rest), bytes_of("\nworld\n")));
+                                 .input = join_bytes(join_bytes(bytes_of("hello!"), rest), bytes_of("\nnext\n")));
     expect_too_long(run, 1);
-    expect_answer(run, 2, bytes_of("world"));
+    expect_answer(run, 2, bytes_of("next"));
 }
 
+/* Not asked here: the end of the input. fgets() with room for the NUL alone reads nothing and calls that a line. */
 Test(prompts, a_room_of_1_byte, .description = "a room of 1 byte holds an empty line, and no other")
 {
-    struct run run = run_student(.function = "prompt_line", .args = {"> ", "1"}, .times = "4",
+    struct run run = run_student(.function = "prompt_line", .args = {"> ", "1"}, .times = "3",
                                  .input = bytes_of("\na\nlast"));
     expect_answer(run, 1, bytes_of(""));
     expect_too_long(run, 2);
     expect_too_long(run, 3);
-    expect_result(run, 0);
 }
 
 Test(prompts, stays_in_its_room, .description = "it writes nothing beyond the cap bytes it was given")
