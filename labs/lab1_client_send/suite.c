@@ -566,14 +566,14 @@ Test(prompts, a_line_too_long,
     expect_answer(run, 2, bytes_of("next"));
 }
 
-/* Not asked here: the end of the input. fgets() with room for the NUL alone reads nothing and calls that a line. */
 Test(prompts, a_room_of_1_byte, .description = "a room of 1 byte holds an empty line, and no other")
 {
-    struct run run = run_student(.function = "prompt_line", .args = {"> ", "1"}, .times = "3",
+    struct run run = run_student(.function = "prompt_line", .args = {"> ", "1"}, .times = "4",
                                  .input = bytes_of("\na\nlast"));
     expect_answer(run, 1, bytes_of(""));
     expect_too_long(run, 2);
     expect_too_long(run, 3);
+    expect_result(run, 0);
 }
 
 Test(prompts, stays_in_its_room, .description = "it writes nothing beyond the cap bytes it was given")
