@@ -26,6 +26,7 @@ from .script import Crowd, Door, ReceiveToEnd, Script, check_role
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.00002, 0.005
 EPOLL_STEP = 0.001  # epoll's clock has milliseconds
+_BIND_ADDRESS_NO_PORT = 24
 _TCP_INFO_UNACKED = 24  # of a listener: the connections that wait
 
 Watcher = Callable[[PeerEvent], None]
@@ -335,10 +336,8 @@ class Peer:
         assert self._target is not None
         sock = _new_socket(self._script, self._target[0])
         conversation.sock = sock
-        try:
-            sock.bind((self._source, 0))
-        except OSError as error:
-            raise Unhappy(f"could not use the address {self._source}: {error.strerror}") from None
+        if self._source:
+            self._bind_source(sock)
         error_number = sock.connect_ex(self._target)
         conversation.local, conversation.remote = sock.getsockname()[:2], self._target
         self._address = self._address or conversation.local
@@ -349,6 +348,14 @@ class Peer:
             conversation.note("refused")
             raise Unhappy(f"could not connect: {os.strerror(error_number)}")
         conversation.opened(sock, "connected")
+
+    def _bind_source(self, sock: socket.socket) -> None:
+        """The port is left to connect(): bind() searches long where many connections have ended lately."""
+        sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+        try:
+            sock.bind((self._source, 0))
+        except OSError as error:
+            raise Unhappy(f"could not use the address {self._source}: {error.strerror}") from None
 
     def _count_extra(self) -> int:
         """Connections that wait in the backlog."""

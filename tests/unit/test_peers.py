@@ -289,12 +289,14 @@ def test_clients_in_turn() -> None:
         assert peer.address == peer.outcome.connections[0].local
 
 
-def test_a_client_knows_its_address_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with Peer.connecting(parse("stay silent"), listener.getsockname(), "127.0.0.9") as peer:
+@pytest.mark.parametrize("host, source", [("127.0.0.1", "127.0.0.9"), ("127.0.0.1", None), ("::1", "::1")])
+def test_a_client_knows_its_address_at_once(host: str, source: str | None) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        with Peer.connecting(parse("stay silent"), listener.getsockname()[:2], source) as peer:
             peer.start()
-            assert peer.address == listener.accept()[1]
-            assert peer.address[0] == "127.0.0.9"
+            assert peer.address == listener.accept()[1][:2]
+            assert peer.address[0] == (source or host)
 
 
 def test_a_client_that_nobody_answers() -> None:
