@@ -10,7 +10,7 @@ import threading
 import time
 
 from .conversation import PeerEvent
-from .peers import Peer
+from .peers import Peer, PeerBroken
 from .script import Door, ScriptError, Stay, WaitForGo, parse
 from .text import count, quote
 
@@ -39,6 +39,10 @@ def main(argv: list[str]) -> int:
         return _cannot(f"no listener on {args.host} port {args.port}: {error.strerror}")
     try:
         return _play(peer, args)
+    except PeerBroken as broken:
+        if isinstance(broken.__cause__, BrokenPipeError):
+            raise broken.__cause__ from None  # nobody reads what is printed
+        raise
     finally:
         peer.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +134,11 @@ def test_roles(text: str, listens: bool) -> None:
     check_role(script, listens=not listens)
     with pytest.raises(ScriptError, match="is for a peer that (listens|connects): "):
         check_role(script, listens=listens)
+
+
+def test_the_scripts_in_the_docs() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "peers.md").read_text(encoding="utf-8")
+    scripts = re.findall(r'make peer SCRIPT="(.+?)" PORT=7788( CONNECT=1)?', text)
+    assert len(scripts) > 12
+    for script, connect in scripts:
+        check_role(parse(script), listens=not connect)
