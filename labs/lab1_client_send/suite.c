@@ -365,6 +365,14 @@ Test(peer_leaves, closes_once, .description = "a descriptor is closed once: a se
            count_failed(run, "close"));
 }
 
+Test(peer_leaves, an_empty_message, .description = "with nothing to send client_send() still connects and closes")
+{
+    struct peer server = peer_listens("expect end");
+    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), ""});
+    expect_result(run, 0);
+    expect_happy(server);
+}
+
 Test(peer_leaves, another_server, .description = "the next call goes to the server that it names, not to the first")
 {
     struct bytes text = a_text();
