@@ -56,6 +56,7 @@ def _bubblewrap() -> list[str]:
     words = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--as-pid-1", "--cap-drop", "ALL"]
     if os.getuid() == 0:
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
+    words += ["--perms", "0755", "--dir", "/etc"]          # made for a bind alone it would be root's and closed
     for path in SYSTEM:
         if os.path.islink(path):
             words += ["--symlink", os.readlink(path), path]
