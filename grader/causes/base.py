@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..evidence import Call, Evidence, Location
+from ..faults import GROUPS
 
-SENDS = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev")
-RECVS = ("recv", "read", "recvfrom", "recvmsg", "readv")
-ACCEPTS = ("accept", "accept4")
+SENDS, RECVS, ACCEPTS = GROUPS["send"], GROUPS["recv"], GROUPS["accept"]
 CLIENTS = ("lab1", "lab2")              # the labs whose program dials
 
 

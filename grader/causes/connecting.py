@@ -6,8 +6,8 @@ import errno
 
 from ..evidence import Call, Evidence
 from .base import (
-    CLIENTS, Cause, Sure, after, all_own, at, cause, failed, function_of, host_of, last_report, own_calls, own_sends,
-    port_of, returned, swapped,
+    CLIENTS, SENDS, Cause, Sure, after, all_own, at, cause, failed, function_of, host_of, last_report, own_calls,
+    own_sends, port_of, returned, swapped,
 )  # fmt: skip
 
 CAUSES: list[Cause] = []
@@ -18,13 +18,23 @@ NO_ADDRESS = 0xFFFFFFFF             # inet_addr()'s answer to text that is none
 UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY, errno.EISCONN, errno.EINTR)
 
 
-def _asked(evidence: Evidence) -> tuple[str, int] | None:
-    """Where the client was told to connect to: its arguments, or else the test's only server."""
+def _asked(evidence: Evidence) -> list[tuple[str, int]]:
+    """Where the client was told to connect to: its arguments (an address and a port, and perhaps two more after
+    the text), or else the test's only server."""
     run = evidence.run
-    if run is not None and len(run.args) >= 2 and run.args[1].isdigit():
-        return run.args[0], int(run.args[1])
-    servers = [peer for peer in evidence.peers if peer.role == "listens"]
-    return (host_of(servers[0].address) or "", servers[0].port) if len(servers) == 1 else None
+    args = run.args if run is not None else ()
+    asked = [(args[i], int(args[i + 1])) for i in (0, 3) if len(args) > i + 1 and args[i + 1].isdigit()]
+    servers = [(host_of(peer.address) or "", peer.port) for peer in evidence.peers if peer.role == "listens"]
+    return asked or (servers if len(servers) == 1 else [])
+
+
+def _texts(evidence: Evidence) -> list[str]:
+    """The addresses that it was given, as text."""
+    return [host for host, _ in _asked(evidence)]
+
+
+def _ports(evidence: Evidence) -> list[int]:
+    return [port for _, port in _asked(evidence)]
 
 
 def _is_address(text: str) -> bool:
@@ -37,6 +47,12 @@ def _uses(evidence: Evidence) -> list[Call]:
     return own_calls(evidence, "connect", "bind")
 
 
+def _used_sockets(evidence: Evidence) -> list[Call]:
+    """The socket() calls whose socket was then to be connected or bound."""
+    used = {call.fd for call in _uses(evidence)}
+    return [call for call in own_calls(evidence, "socket") if not failed(call) and call.result in used]
+
+
 def _connects(evidence: Evidence) -> list[Call]:
     """Each connect() to an IPv4 address."""
     return [call for call in own_calls(evidence, "connect") if call.family == AF_INET and call.address]
@@ -47,9 +63,16 @@ def _connects(evidence: Evidence) -> list[Call]:
 @cause(CAUSES, "dgram", text="SOCK_DGRAM makes a datagram socket. connect() on it succeeds and sets up nothing; "
        "TCP is SOCK_STREAM.")
 def dgram(evidence: Evidence) -> Sure | None:
-    used = {call.fd for call in _uses(evidence)}
-    return next((at(call) for call in own_calls(evidence, "socket")
-                 if call.args[1] & SOCK_KINDS == SOCK_DGRAM and call.result in used), None)
+    return next((at(call) for call in _used_sockets(evidence)
+                 if call.args[1] & SOCK_KINDS == SOCK_DGRAM and call.args[0] in (AF_INET, AF_INET6)), None)
+
+
+@cause(CAUSES, "socket-family", text="The socket is of another family than the address. socket() takes the family first, AF_INET for "
+       "IPv4, and then the type.")
+def socket_family(evidence: Evidence) -> Sure | None:
+    families = {call.fd: call.family for call in _uses(evidence)}
+    return next((at(call) for call in _used_sockets(evidence)
+                 if families[call.result] == AF_INET and call.args[0] != AF_INET), None)
 
 
 @cause(CAUSES, "zero-check", text="socket() failed with -1, and the program went on with -1 as its descriptor. Failure is -1 "
@@ -103,18 +126,17 @@ def addr_size(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "no-htons", *CLIENTS, text="The port's two bytes are the wrong way round: sin_port is in network byte "
        "order, so it wants htons(port).")
 def no_htons(evidence: Evidence) -> Sure | None:
-    asked = _asked(evidence)
-    if asked is None or swapped(asked[1]) == asked[1]:
-        return None
-    return next((at(call) for call in _connects(evidence) if port_of(call.address) == swapped(asked[1])), None)
+    ports = _ports(evidence)
+    return next((at(call) for call in _connects(evidence)
+                 if port_of(call.address) in [swapped(port) for port in ports] and port_of(call.address) not in ports), None)
 
 
 @cause(CAUSES, "wrong-port", *CLIENTS, text="The port that was dialled isn't the one that was given: it is the program's own, or "
        "was never filled in, or lost its bytes in htonl() (a port has two: htons).")
 def wrong_port(evidence: Evidence) -> Sure | None:
-    asked = _asked(evidence)
+    ports = _ports(evidence)
     return next((at(call) for call in _connects(evidence)
-                 if asked and port_of(call.address) not in (asked[1], swapped(asked[1]))), None)
+                 if ports and port_of(call.address) not in (*ports, *map(swapped, ports))), None)
 
 
 @cause(CAUSES, "inet-addr-host", *CLIENTS, text="inet_addr() answers text that is no address with 255.255.255.255, which "
@@ -128,12 +150,12 @@ def inet_addr_host(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "names-too", *CLIENTS, text="A name was looked up and dialled. The contract takes an address in figures and dots; "
        "anything else is EINVAL here, and nobody is dialled.")
 def names_too(evidence: Evidence) -> Sure | None:
-    asked = _asked(evidence)
-    if asked is None or _is_address(asked[0]):
+    texts = _texts(evidence)
+    if not texts or _is_address(texts[0]):
         return None
     reached = [call for call in _connects(evidence) if host_of(call.address) not in ("0.0.0.0", "255.255.255.255")]
     lookups = [call for call in own_calls(evidence, "getaddrinfo") if call.result == 0]
-    if not reached or not (lookups or asked[0] == "localhost"):
+    if not reached or not (lookups or texts[0] == "localhost"):
         return None
     return at(lookups[0]) if lookups else at(reached[0])
 
@@ -148,36 +170,40 @@ def pton_neg(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "no-htonl", text="The four bytes of the IP address are the wrong way round. An address that you have as a number "
        "is in your machine's order: htonl() makes the network's of it. inet_pton() has done it already.")
 def no_htonl(evidence: Evidence) -> Sure | None:
-    asked = _asked(evidence)
-    host = asked[0] if asked else ""
-    turned = ".".join(reversed(host.split(".")))
+    texts = _texts(evidence)
+    turned = [".".join(reversed(text.split("."))) for text in texts if _is_address(text)]
     return next((at(call) for call in _uses(evidence)
-                 if _is_address(host) and turned != host and host_of(call.address) == turned), None)
+                 if host_of(call.address) in turned and host_of(call.address) not in texts), None)
 
 
 @cause(CAUSES, "wrong-address", *CLIENTS, text="The address that was dialled isn't the one that was given: it is the program's own, "
        "or was never filled in (0.0.0.0).")
 def wrong_address(evidence: Evidence) -> Sure | None:
-    asked = _asked(evidence)
-    if asked is None or not _is_address(asked[0]):
+    texts, hosts = _texts(evidence), {port: [host] for host, port in _asked(evidence)}
+    if not texts or not all(map(_is_address, texts)):
         return None
-    return next((at(call) for call in _connects(evidence) if host_of(call.address) != asked[0]), None)
+    return next((at(call) for call in _connects(evidence)
+                 if host_of(call.address) not in hosts.get(port_of(call.address) or 0, texts)), None)
+
+
+@cause(CAUSES, "client-binds", *CLIENTS, text="The client tried to take the server's port for itself, with bind(). That one is taken: "
+       "a client needs no port of its own choice, the kernel gives it one.")
+def client_binds(evidence: Evidence) -> Sure | None:
+    return next((at(call) for call in own_calls(evidence, "bind") if failed(call) and port_of(call.address)), None)
 
 
 # ---- what connect() said, and what is returned ------------------------------------------------------
 
 @cause(CAUSES, "conn-unchecked", *CLIENTS, text="connect() failed, and the program went on as if it had not. Look at what "
-       "connect() returns.")
+       "comes back, from connect() and from your own client_connect().")
 def conn_unchecked(evidence: Evidence) -> Sure | None:
-    for call in own_calls(evidence, "connect"):
-        if not failed(call) or call.errno in UNDER_WAY:
-            continue
-        later = after(call, own_calls(evidence, "connect"))
-        sent = [send for send in after(call, own_sends(evidence)) if send.fd == call.fd]
-        kept = function_of(evidence) == "client_connect" and returned(evidence) == call.fd
-        if not later and (sent or kept):
-            return at(call)
-    return None
+    dials = own_calls(evidence, "connect")
+    last = dials[-1] if dials else None
+    if last is None or not failed(last) or last.errno in UNDER_WAY:
+        return None
+    sent = [send for send in after(last, own_calls(evidence, *SENDS)) if send.fd in (last.fd, -1)]
+    kept = function_of(evidence) == "client_connect" and returned(evidence) == last.fd
+    return at(last) if sent or kept else None
 
 
 @cause(CAUSES, "not-the-descriptor", *CLIENTS, text="The connection was made, and another number was returned. The caller needs "
@@ -202,13 +228,22 @@ def closed_too_soon(evidence: Evidence) -> Sure | None:
     return at(closes[-1]) if made and closes and closes[-1].index > made[-1].index else None
 
 
-@cause(CAUSES, "old-connection", "lab1", text="A later call dialled nobody: it took the connection of an earlier one, which is "
-       "over. Each call is a conversation of its own.")
+@cause(CAUSES, "old-connection", "lab1", text="A later call used what an earlier one had left behind, its connection or its "
+       "address. Each call is a conversation of its own, with the server that it is given.")
 def old_connection(evidence: Evidence) -> Sure | None:
-    run = evidence.run
+    run, asked = evidence.run, _asked(evidence)
     if run is None or run.function != "client_send" or len(run.reported) < 2:
         return None
     made = own_calls(evidence, "connect")
+    if len(asked) == 2 and len(made) == 2 and made[1].address == f"{asked[0][0]}:{asked[0][1]}":
+        return at(made[1])
     sent = [call for call in after(made[-1], own_sends(evidence)) if call.fd == made[-1].fd] if made else []
     stale = len(made) < len(run.reported) and not any(failed(call) for call in own_calls(evidence, "socket"))
     return at(sent[-1]) if stale and len(sent) >= 2 else None
+
+
+@cause(CAUSES, "nobody-dialled", "lab1", text="0 was returned, and nobody had been dialled. A message of no bytes is a conversation "
+       "too: the peer sees a connection, and its end.")
+def nobody_dialled(evidence: Evidence) -> Sure | None:
+    good = returned(evidence) == 0 and function_of(evidence) == "client_send"
+    return Sure() if good and not own_calls(evidence, "socket", "connect") else None

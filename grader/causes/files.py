@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
 from ..evidence import Call, Evidence
 from .base import (
-    ACCEPTS, Cause, Sure, after, all_own, at, cause, failed, function_of, last_report, own_calls, own_recvs, own_sends,
-    returned,
+    ACCEPTS, SENDS, Cause, Sure, after, all_own, at, cause, failed, function_of, last_report, own_calls, own_recvs,
+    own_sends, returned,
 )  # fmt: skip
 
 CAUSES: list[Cause] = []
@@ -30,7 +32,8 @@ def errno_lost(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "errno-unset", text="The function returned -1 and left errno at 0, so nobody knows why. No call had failed in a way "
        "that sets errno: here it is yours to set.")
 def errno_unset(evidence: Evidence) -> Sure | None:
-    unset = last_report(evidence) == (-1, 0) and evidence.failure.kind in ("error", "said")
+    run = evidence.run
+    unset = run is not None and (-1, 0) in run.reported and evidence.failure.kind in ("error", "said")
     if not unset or any(failed(call) for call in all_own(evidence)):
         return None
     asked = [call for call in own_calls(evidence, "inet_pton", "inet_aton", "getaddrinfo")
@@ -93,6 +96,15 @@ def fd_leak(evidence: Evidence) -> Sure | None:
     return Sure(found[0].where) if found and found[0].kind == "descriptor" else None
 
 
+@cause(CAUSES, "double-close", "lab1", text="A descriptor was closed a second time. By then its number may belong to another file, "
+       "which is closed in its place.")
+def double_close(evidence: Evidence) -> Sure | None:
+    closes = own_calls(evidence, "close")
+    sent_later = any(failed(call) and call.errno == errno.EBADF for call in own_calls(evidence, *SENDS))
+    return next((at(call) for call in closes if failed(call) and call.errno == errno.EBADF and not call.faulted
+                 and not sent_later and any(other.fd == call.fd and other.index < call.index for other in closes)), None)
+
+
 @cause(CAUSES, "closes-callers", text="The function ends a connection that belongs to its caller. Who closes is part of the "
        "contract.")
 def closes_callers(evidence: Evidence) -> Sure | None:
@@ -103,6 +115,21 @@ def closes_callers(evidence: Evidence) -> Sure | None:
     own = {call.result for call in own_calls(evidence, "socket", "dup", "fcntl", *ACCEPTS)}
     used = {call.fd for call in (*own_sends(evidence), *own_recvs(evidence))}
     return next((at(call) for call in own_calls(evidence, *names) if call.fd in used - own), None)
+
+
+@cause(CAUSES, "prints", "lab1", text="Something else was printed than the prompts. Below main() nothing prints: a function "
+       "returns what happened, and its caller may say it.")
+def prints(evidence: Evidence) -> Sure | None:
+    run, failure = evidence.run, evidence.failure
+    if run is None or failure.kind not in ("output", "said"):
+        return None
+    if failure.kind == "output" and failure.expected is not None and failure.actual:
+        left = iter(failure.actual)
+        more = len(failure.actual) > len(failure.expected) and all(byte in left for byte in failure.expected)
+        return Sure() if more and run.function != "prompt_line" else None
+    fails = [call for call in all_own(evidence) if failed(call) and call.name != "close"]
+    right = bool(fails) and run.reported == ((-1, fails[-1].errno),) and run.function == "client_send"
+    return at(fails[-1]) if right and run.errors and not run.tool else None
 
 
 # ---- memory -----------------------------------------------------------------------------------------

@@ -99,6 +99,13 @@ def _prompts(evidence: Evidence) -> tuple[bytes, bytes] | None:
     return (run.args[0].encode(), run.output) if run is not None and run.times == 1 and run.reported else None
 
 
+@cause(CAUSES, "no-prompt", LAB, text="Nothing was asked: the prompt was never shown. Whoever sits there doesn't know that the "
+       "program waits.")
+def no_prompt(evidence: Evidence) -> Sure | None:
+    shown, run = _prompts(evidence), evidence.run
+    return Sure() if shown is not None and run is not None and not shown[1] and not run.errors else None
+
+
 @cause(CAUSES, "prompt-newline", LAB, text="A newline was printed after the prompt. puts() adds one; fputs() and printf() print "
        "what they are given.")
 def prompt_newline(evidence: Evidence) -> Sure | None:
@@ -124,16 +131,6 @@ def format_string(evidence: Evidence) -> Sure | None:
     head = shown[0].split(b"%")[0]
     changed = shown[1] != shown[0] and shown[1] != b"" and shown[1].startswith(head)
     return Sure() if b"%" in shown[0] and changed and not shown[1].startswith(shown[0]) else None
-
-
-@cause(CAUSES, "prints-more", LAB, text="Something else was printed than the prompts. Below main() nothing prints: the functions "
-       "return what happened, and the caller says it.")
-def prints_more(evidence: Evidence) -> Sure | None:
-    expected, actual = evidence.failure.expected, evidence.failure.actual
-    if evidence.failure.kind != "output" or not expected or not actual or len(actual) <= len(expected):
-        return None
-    left = iter(actual)
-    return Sure() if all(byte in left for byte in expected) else None
 
 
 # ---- the line ---------------------------------------------------------------------------------------
@@ -167,6 +164,21 @@ def fgets_nl(evidence: Evidence) -> Sure | None:
     kept = wrong is not None and wrong.due[0] == 1 and wrong.got == (1, 0, wrong.due[2] + b"\n")
     wire = evidence.failure.kind == "received" and evidence.failure.actual == (evidence.failure.expected or b"") + b"\n"
     return Sure() if kept or (wire and evidence.run is not None and evidence.run.function == "") else None
+
+
+@cause(CAUSES, "sizeof-line", LAB, text="The line was cut after 7 bytes: sizeof line is the size of a pointer, 8, one of them for "
+       "the NUL. How much room there is only cap knows.")
+def sizeof_line(evidence: Evidence) -> Sure | None:
+    wrong = _wrong(evidence)
+    return Sure() if wrong is not None and len(wrong.due[2]) > 7 and wrong.got == (1, 0, wrong.due[2][:7]) else None
+
+
+@cause(CAUSES, "returns-length", LAB, text="The length of the line was returned. 1 says that there is a line; its length strlen() "
+       "knows.")
+def returns_length(evidence: Evidence) -> Sure | None:
+    wrong = _wrong(evidence)
+    counts = (len(wrong.due[2]), len(wrong.due[2]) + 1) if wrong is not None and wrong.due[0] == 1 else ()
+    return Sure() if wrong is not None and wrong.got[0] > 1 and wrong.got[0] in counts else None
 
 
 @cause(CAUSES, "last-char-cut", LAB, text="The last byte was taken off, whatever it was. The newline is there only if the line had "
@@ -218,13 +230,22 @@ def trims(evidence: Evidence) -> Sure | None:
 
 # ---- the line after it ------------------------------------------------------------------------------
 
-@cause(CAUSES, "just-fits", LAB, text="A line of cap - 1 bytes fits exactly. fgets() is full before it gets to the newline, which "
-       "then waits for the next call: that isn't an empty line, and this one isn't too long.")
+@cause(CAUSES, "long-line-rest", LAB, text="The rest of a line that was too long stayed in the input, and the next call got that. "
+       "Read on to the newline before you give up.")
+def long_line_rest(evidence: Evidence) -> Sure | None:
+    wrong = _wrong(evidence)
+    if wrong is None or wrong.before != EMSGSIZE:
+        return None
+    return Sure() if wrong.got == EMSGSIZE or (wrong.got[0] == 1 and wrong.got[2] != wrong.due[2]) else None
+
+
+@cause(CAUSES, "just-fits", LAB, text="A line of cap - 1 bytes fits exactly. Its newline is still in the input when the room is full: "
+       "it makes this line not too long, and the next one not empty.")
 def just_fits(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
     if wrong is None or wrong.due[0] != 1:
         return None
-    refused = len(wrong.due[2]) == wrong.cap - 1 and wrong.got == EMSGSIZE
+    refused = len(wrong.due[2]) == wrong.cap - 1 and wrong.got[0] == -1
     full = wrong.before is not None and wrong.before[0] == 1 and len(wrong.before[2]) == wrong.cap - 1
     return Sure() if refused or (full and wrong.got == (1, 0, b"")) else None
 
@@ -236,15 +257,6 @@ def long_line_cut(evidence: Evidence) -> Sure | None:
     if wrong is None or run is None or wrong.due != EMSGSIZE or wrong.got[0] != 1:
         return None
     return Sure() if wrong.got[2] and any(line.startswith(wrong.got[2]) for line in _lines(run)) else None
-
-
-@cause(CAUSES, "long-line-rest", LAB, text="The rest of a line that was too long stayed in the input, and the next call got that. "
-       "Read on to the newline before you give up.")
-def long_line_rest(evidence: Evidence) -> Sure | None:
-    wrong = _wrong(evidence)
-    if wrong is None or wrong.before != EMSGSIZE:
-        return None
-    return Sure() if wrong.got == EMSGSIZE or (wrong.got[0] == 1 and wrong.got[2] != wrong.due[2]) else None
 
 
 @cause(CAUSES, "read-ahead", LAB, text="read() took more than one line: what came behind the newline is gone when the next call "
@@ -261,7 +273,9 @@ def read_ahead(evidence: Evidence) -> Sure | None:
        "does), or it took more than its own line out of the input (a second FILE does).")
 def next_line(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
-    if wrong is None or wrong.before is None or wrong.before[0] != 1 or wrong.due[0] != 1 or not wrong.due[2]:
+    if wrong is None or wrong.before is None or wrong.before[0] != 1:
+        return None
+    if wrong.due[0] != 1 or not wrong.due[2] or wrong.last:
         return None
     return Sure() if wrong.got[0] in (0, -1) or wrong.got == (1, 0, b"") else None
 
@@ -271,14 +285,15 @@ def next_line(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "empty-is-end", LAB, text="An empty line was taken for the end of the input. It has a newline, and the end has none.")
 def empty_is_end(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
-    return Sure() if wrong is not None and wrong.due == (1, 0, b"") and wrong.got == END else None
+    return Sure() if wrong is not None and wrong.due == (1, 0, b"") and wrong.got == END and wrong.cap > 1 else None
 
 
 @cause(CAUSES, "last-line-lost", LAB, text="The input ended without a newline, and the bytes before the end were dropped. They are "
        "the last line.")
 def last_line_lost(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
-    return Sure() if wrong is not None and wrong.last and wrong.due[0] == 1 and wrong.got[0] in (0, -1) else None
+    lost = wrong is not None and wrong.before is None and wrong.last and wrong.due[0] == 1 and wrong.got[0] in (0, -1)
+    return Sure() if lost else None
 
 
 @cause(CAUSES, "end-is-error", LAB, text="The end of the input was told as an error. Nothing went wrong: 0.")

@@ -136,6 +136,17 @@ def short_send(evidence: Evidence) -> Sure | None:
     return at(dropped) if dropped is not None and told and returned(evidence) != -1 else None
 
 
+@cause(CAUSES, "old-position", "lab1", text="A call that had failed left its position behind, and the next one went on from there. "
+       "Each call begins at its own first byte: nothing of it may be static.")
+def old_position(evidence: Evidence) -> Sure | None:
+    run, wire = evidence.run, on_the_wire(evidence)
+    if run is None or wire is None or len(run.reported) < 2 or run.reported[0][0] != -1 or wire[0] == wire[1]:
+        return None
+    begin = own_sends(evidence)[:1]
+    return next((at(following) for call, following in _pairs(evidence) if failed(call) and call.errno != errno.EINTR
+                 and following.args[POINTER] > begin[0].args[POINTER]), None)
+
+
 # ---- the length -------------------------------------------------------------------------------------
 
 @cause(CAUSES, "plus-nul", text="One byte more than the message was sent, a NUL. The length of a text is strlen(), without + 1: "
@@ -157,16 +168,23 @@ def strlen_bin(evidence: Evidence) -> Sure | None:
     return at(calls[-1]) if cut or ran_on else None
 
 
-@cause(CAUSES, "sizeof-buf", text="The length that was sent isn't the message's. sizeof gives the size of a variable: 8 of a "
-       "pointer, all its room of a buffer. How much of it is message only len knows.")
+@cause(CAUSES, "sizeof-buf", text="More was sent than the message: the size of a buffer, not the length of what is in it. "
+       "sizeof is all the room; how much of it is message only len knows.")
 def sizeof_buf(evidence: Evidence) -> Sure | None:
     wire, calls = on_the_wire(evidence), own_sends(evidence)
     if wire is None or not calls:
         return None
-    expected, actual = wire
-    padded = actual.startswith(expected) and len(actual) > len(expected) and (calls[0].size or 0) > len(expected)
-    pointer = actual == expected[:POINTER_SIZE] and len(calls) == 1 and calls[0].size == POINTER_SIZE
-    return at(calls[0]) if padded or pointer else None
+    padded = wire[1].startswith(wire[0]) and len(wire[1]) > len(wire[0]) and (calls[0].size or 0) > len(wire[0])
+    return at(calls[0]) if padded else None
+
+
+@cause(CAUSES, "sizeof-pointer", text="8 bytes were sent, whatever the message: sizeof of a pointer is the size of the pointer. How "
+       "long the message is only len knows.")
+def sizeof_pointer(evidence: Evidence) -> Sure | None:
+    wire, calls = on_the_wire(evidence), own_sends(evidence)
+    if wire is None or len(calls) != 1 or len(wire[0]) <= POINTER_SIZE:
+        return None
+    return at(calls[0]) if wire[1] == wire[0][:POINTER_SIZE] and calls[0].size == POINTER_SIZE else None
 
 
 @cause(CAUSES, "chars-not-bytes", text="The length was counted in characters. What is sent is bytes, and a character can be "
@@ -185,38 +203,51 @@ def chars_not_bytes(evidence: Evidence) -> Sure | None:
     return None
 
 
-@cause(CAUSES, "small-type", "lab1", text="The length didn't fit the type it was kept in, and came out smaller: what is left is the "
-       "remainder by 256 or 65,536. size_t holds every length.")
+@cause(CAUSES, "small-type", "lab1", text="The length didn't fit the type it was kept in, and what was left of it is the remainder by "
+       "65,536. size_t holds every length.")
 def small_type(evidence: Evidence) -> Sure | None:
     run, calls = evidence.run, own_sends(evidence)
-    if run is None or not calls or any(_short(call) or failed(call) for call in calls):
+    if run is None or run.function == "prompt_line" or any(_short(call) or failed(call) for call in calls):
         return None
     wire = on_the_wire(evidence)
     whole, asked = len(wire[0] if wire else run.input), sum(call.size or 0 for call in calls)
-    cut = any(asked == whole % 2**bits < whole for bits in (8, 16)) and asked > 0
-    return at(calls[-1]) if cut and (wire is None or wire[0].startswith(wire[1])) else None
-
-
-@cause(CAUSES, "empty-send", "lab1", text="A message of no bytes is nothing to send and nothing wrong: 0 at once.")
-def empty_send(evidence: Evidence) -> Sure | None:
-    run = evidence.run
-    if run is None or run.function not in ("send_all", "client_send") or run.input or len(run.args) > 2:
+    if asked != whole % 2**16 or whole < 2**16:
         return None
-    refused = evidence.failure.kind == "result" and returned(evidence) == -1
-    return Sure() if refused and not any(failed(call) for call in own_calls(evidence, "connect", *SENDS)) else None
+    return at(calls[-1]) if calls else Sure()
+
+
+@cause(CAUSES, "empty-send", "lab1", text="No bytes to send is nothing wrong. send() then returns 0, which is no failure, and so does "
+       "send_all().")
+def empty_send(evidence: Evidence) -> Sure | None:
+    run, calls = evidence.run, own_sends(evidence)
+    if run is None or run.function not in ("send_all", "client_send") or returned(evidence) != -1:
+        return None
+    if any(failed(call) for call in own_calls(evidence, "socket", "connect", *SENDS)):
+        return None
+    empty = not any(run.args[2:]) and not run.input
+    asked_nothing = bool(calls) and calls[-1].size == 0
+    return (at(calls[-1]) if calls else Sure()) if empty or asked_nothing else None
 
 
 # ---- what send() said, and what is returned ---------------------------------------------------------
 
-@cause(CAUSES, "retries-all", text="The loop takes every -1 for an interruption and calls again for ever. Only EINTR is worth the "
-       "same call again; other errors stay.")
+@cause(CAUSES, "retries-all", text="The loop takes -1 for something that passes, whatever errno says, and calls again. An "
+       "interruption (EINTR) is worth the same call again; other errors stay.")
 def retries_all(evidence: Evidence) -> Sure | None:
     run = evidence.run
     if run is None or run.trouble is None or run.trouble.kind == "stuck":
-        return None
-    tail = own_calls(evidence, *SENDS, *RECVS, *ACCEPTS)[-ENDLESS:]
+        return _tried_again(evidence)
+    tail = own_calls(evidence, *SENDS, *RECVS, *ACCEPTS, "connect")[-ENDLESS:]
     same = all(failed(call) and call.errno == tail[0].errno != errno.EINTR and call.name == tail[0].name for call in tail)
-    return at(tail[0]) if len(tail) == ENDLESS and same else None
+    enough = len(tail) == ENDLESS or (run.trouble.kind == "idle" and len(tail) >= 2)
+    return at(tail[0]) if enough and same else None
+
+
+def _tried_again(evidence: Evidence) -> Sure | None:
+    """A send that had failed was repeated, went through, and all was called well."""
+    told = evidence.failure.kind == "error" and returned(evidence) == 0
+    return next((at(call) for call, _ in _pairs(evidence)
+                 if told and failed(call) and call.errno not in (errno.EINTR, errno.EAGAIN)), None)
 
 
 @cause(CAUSES, "zero-spin", text="recv() gives 0 when the peer has ended its side, and will give 0 for ever after. The loop takes "
@@ -238,8 +269,8 @@ def eagain_drop(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "send-unchecked", "lab1", text="send() failed, and the function said that all was well. Return -1 and leave errno "
        "as send() set it.")
 def send_unchecked(evidence: Evidence) -> Sure | None:
-    fails = [call for call in own_sends(evidence) if failed(call) and call.errno != errno.EINTR]
-    return at(fails[-1]) if fails and returned(evidence) == 0 else None
+    last = own_sends(evidence)[-1:]
+    return next((at(call) for call in last if failed(call) and returned(evidence) == 0), None)
 
 
 @cause(CAUSES, "returns-count", "lab1", text="The number of bytes was returned. send() counts; this function promises 0 for "
