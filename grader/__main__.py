@@ -3,7 +3,8 @@
 import sys
 
 if sys.version_info < (3, 11):
-    sys.exit("socklab needs Python 3.11 or newer; this is " + sys.version.split()[0])
+    print("socklab needs Python 3.11 or newer; this is " + sys.version.split()[0], file=sys.stderr)
+    sys.exit(2)
 
 from .cli import main
 

@@ -62,6 +62,7 @@ class Programs:
     """The student's two programs and the folder that holds them."""
 
     folder: Path
+    source: Path                    # the student's file
     main: Path
     probe: Path
 
@@ -196,7 +197,7 @@ def _given(lab: Lab) -> list[Path]:
 
 def suite(lab: Lab) -> Path:
     """The lab's Criterion suite. Beside it lies tests.tsv, its list of tests. Raises BuildError."""
-    sources = [lab.folder / "suite.c", C / "suite.c"]
+    sources = [lab.folder / "suite.c", C / "suite.c", C / "libgit2_stub.c"]
     words = [*SUITE_FLAGS, "-I", str(C)]
 
     def make(folder: Path) -> None:
@@ -256,7 +257,7 @@ def student_programs(lab: Lab, source: bytes) -> Programs:
 
     place = _cached(f"{lab.id}-student", [main, probe, *shared, recorder, *headers],
                     [*STUDENT_FLAGS, *link_flags()], make, extra=source)
-    return Programs(place, place / lab.name, place / "probe")
+    return Programs(place, place / lab.file_name, place / lab.name, place / "probe")
 
 
 def _build_student(lab: Lab, words: Sequence[str], cwd: Path) -> None:

@@ -224,6 +224,9 @@ def _on(one: Socket, local_port: int, remote_port: int) -> bool:
 
 # ---- processes ----
 
+# How /proc says that a process has gone; a zombie's files belong to root, and refuse anybody else.
+GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+
 
 @dataclass(frozen=True)
 class Thread:
@@ -244,9 +247,9 @@ class Thread:
 def threads(pid: int) -> list[Thread]:
     """The threads of a process, main thread first; empty when the process is gone."""
     found = []
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(*GONE):
         for tid in sorted(int(name) for name in os.listdir(f"/proc/{pid}/task")):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with contextlib.suppress(*GONE):
                 found.append(_thread(pid, tid))
     return found
 
@@ -287,7 +290,7 @@ def family(pid: int) -> list[int]:
     """A process and all its descendants that are alive (a process that is gone has none)."""
     found = [pid]
     for parent in found:  # the list grows while it is read
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with contextlib.suppress(*GONE):
             for tid in os.listdir(f"/proc/{parent}/task"):
                 found += map(int, _read(f"/proc/{parent}/task/{tid}/children").split())
     return found
@@ -296,9 +299,9 @@ def family(pid: int) -> list[int]:
 def descriptors(pid: int) -> dict[int, str]:
     """The open descriptors and what they lead to ("socket:[123]", "/dev/null"); empty when the process is gone."""
     found: dict[int, str] = {}
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(*GONE):
         for name in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with contextlib.suppress(*GONE):
                 found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
     return dict(sorted(found.items()))
 

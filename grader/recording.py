@@ -116,7 +116,7 @@ def _decode(index: int, slot: bytes, faults: tuple[Fault, ...]) -> Call | None:
     returned = state == _RETURNED
     return Call(
         index=index, thread=thread, name=CALLS[name], began=began, ended=ended if returned else None,
-        fd=None if fd == _NO_FD else fd, args=tuple(args[:arg_count]), result=result if returned else None,
+        fd=None if fd == _NO_FD else fd, args=tuple(~arg for arg in args[:arg_count]), result=result if returned else None,
         errno=error if returned else 0, address=shown, family=family, data=data[:data_length],
         size=size if flags & _SIZE else None,
         faulted="; ".join(fault.text for bit, fault in enumerate(faults) if struck >> bit & 1) or None,

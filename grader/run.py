@@ -115,6 +115,7 @@ class StudentRun:
         self.number = number
         self.request = request
         self.limits = limits
+        self._programs = programs
         self.pid = 0
         self.ended: Ended | None = None
         self._lock = threading.Lock()
@@ -371,7 +372,8 @@ class StudentRun:
         """What valgrind said, None without valgrind."""
         if not self.request.tool:
             return None
-        return read_findings(_read_file(self._files["log"], 4 << 20).decode(errors="replace"))
+        log = _read_file(self._files["log"], 4 << 20).decode(errors="replace")
+        return read_findings(log, self._programs.source.name)
 
 
 def _number(text: str) -> int:

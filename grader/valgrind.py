@@ -16,7 +16,6 @@ TOOLS = {
 COMMON = ("--read-inline-info=no", "--child-silent-after-fork=yes", f"--log-fd={LOG_FD}")
 FRAME = re.compile(r"(?:at|by) 0x[0-9A-F]+: (\S+) \(([^():]+\.c):(\d+)\)")
 LINE = re.compile(r"^==\d+== ?(.*)$", re.MULTILINE)
-NOT_STUDENT = frozenset({"recorder.c", "main.c", "probe.c"})
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,11 @@ def tool_words(tool: str) -> list[str]:
     return ["/usr/bin/valgrind", f"--tool={tool}", *COMMON, *TOOLS[tool]]
 
 
-def read_findings(log: str) -> Findings:
-    """Valgrind's text log, block by block: a block is what stands between blank lines."""
+def read_findings(log: str, file_name: str) -> Findings:
+    """Valgrind's text log, block by block: a block is what stands between blank lines.
+
+    file_name: the student's file; a finding is at its first line there.
+    """
     lines = [match[1] for match in LINE.finditer(log)]
     found: list[Finding] = []
     block: list[str] = []
@@ -46,18 +48,18 @@ def read_findings(log: str) -> Findings:
         if line.strip():
             block.append(line)
             continue
-        finding = _read_block(block)
+        finding = _read_block(block, file_name)
         if finding is not None and finding not in found:
             found.append(finding)
         block = []
     return Findings(tuple(found), any(line.startswith("ERROR SUMMARY") for line in lines))
 
 
-def _read_block(block: list[str]) -> Finding | None:
+def _read_block(block: list[str], file_name: str) -> Finding | None:
     if len(block) < 2 or not block[1].lstrip().startswith(("at 0x", "by 0x")):
         return None
     first = block[0].strip()
-    return Finding(_kind(first), first, _student_line(block))
+    return Finding(_kind(first), first, _student_line(block, file_name))
 
 
 def _kind(first: str) -> str:
@@ -70,9 +72,9 @@ def _kind(first: str) -> str:
     return "error"
 
 
-def _student_line(block: list[str]) -> Location | None:
+def _student_line(block: list[str], file_name: str) -> Location | None:
     frames = [match for match in (FRAME.search(line) for line in block) if match]
     for match in frames:
-        if match[2] not in NOT_STUDENT and not match[1].startswith("__wrap"):
+        if match[2] == file_name:
             return Location(match[2], int(match[3]))
     return None

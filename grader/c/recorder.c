@@ -178,7 +178,8 @@ static uint32_t count_call(struct fault *fault, const struct recorded_call *call
 /* The same seed gives the same numbers (splitmix64's mixing). */
 static uint32_t draw(const struct fault *fault, uint32_t nth)
 {
-    uint64_t bits = recorder->seed + nth * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t which = (uint64_t)(fault - recorder->faults) << 32 | nth; /* no two faults draw alike */
+    uint64_t bits = recorder->seed + which * UINT64_C(0x9e3779b97f4a7c15);
     bits = (bits ^ bits >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     bits = (bits ^ bits >> 27) * UINT64_C(0x94d049bb133111eb);
     bits ^= bits >> 31;
@@ -232,7 +233,8 @@ static void enter(struct visit *visit, enum call_name name, int fd, const void *
     call->thread = this_thread();
     call->fd = fd;
     call->arg_count = (uint8_t)arg_count;
-    memcpy(call->args, args, arg_count * sizeof *args);
+    for (size_t i = 0; i < arg_count; i++)
+        call->args[i] = ~args[i]; /* a pointer as it is would keep lost memory reachable for memcheck */
     call->site = (uintptr_t)return_address - 1 - load_base;
     call->began = now();
     if (armed)
@@ -790,8 +792,8 @@ int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction
     ENTER(sigaction, RECORDED_NO_FD, N(signo), 0, 0);
     struct sigaction wanted = {.sa_flags = 0};
     peek(&wanted, action, sizeof wanted);
-    visit.call->args[1] = wanted.sa_handler == SIG_IGN;
-    visit.call->args[2] = wanted.sa_flags;
+    visit.call->args[1] = ~(int64_t)(wanted.sa_handler == SIG_IGN);
+    visit.call->args[2] = ~(int64_t)wanted.sa_flags;
     return leave_int(&visit, MAKE(__real_sigaction(signo, action, old)));
 }
 

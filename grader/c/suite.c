@@ -177,7 +177,7 @@ static void connect_to_grader(void)
         errno = EINVAL;
         give_up("SOCKLAB_CHANNEL; a suite is started by the grader: make grade");
     }
-    strcpy(name.sun_path, path);
+    memcpy(name.sun_path, path, strlen(path) + 1);
     channel.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (channel.socket == -1 || connect(channel.socket, (struct sockaddr *)&name, sizeof name) == -1)
         give_up("can't reach the grader");

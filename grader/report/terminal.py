@@ -111,7 +111,8 @@ def _program(run: RunSeen) -> str:
         return ""               # it returned: that the probe then ended, or waits for the suite, is no news
     if run.running:
         return f"{what} was still running"
-    return f"your program exited with status {run.status}"
+    said = run.errors.decode(errors="replace").strip().splitlines()
+    return f"your program exited with status {run.status}" + (f', saying "{said[0][:200]}"' if said else "")
 
 
 def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -> None:
