@@ -516,7 +516,8 @@ class _Parser:
             digits, octal, letter = match.groups()
             code = int(digits, 16) if digits else int(octal, 8) if octal else 0
             if code > 255 or (letter and letter not in _LETTERS):
-                self._fail(token.at + 1 + match.start(), f"no such escape: {match.group()}", "use those of C: \\n \\0 \\x41")
+                at = token.at + 1 + match.start()
+                self._fail(at, f"no such escape: {match.group()}", "use those of C: \\n \\0 \\x41")
             # Bytes travel as lone surrogates, which no script can contain otherwise.
             return _LETTERS[letter] if letter else bytes([code]).decode("utf-8", "surrogateescape")
 
