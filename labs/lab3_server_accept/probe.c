@@ -114,6 +114,13 @@ static void prepare(const struct options *options, unsigned call)
 
 /* ---- the functions under test ------------------------------------------------------ */
 
+static bool listens(int fd)
+{
+    int answer = 0;
+    socklen_t size = sizeof answer;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) == 0 && answer != 0;
+}
+
 static void probe_listen(const struct options *options, uint16_t port, int backlog)
 {
     const char *ip = strcmp(options->words[1], "NULL") == 0 ? NULL : options->words[1];
@@ -121,7 +128,9 @@ static void probe_listen(const struct options *options, uint16_t port, int backl
         prepare(options, i);
         report_begin();
         int listener = server_listen(ip, port, backlog);
-        report_call(listener, errno);
+        int error = errno;
+        report_number("listens", listens(listener));
+        report_call(listener, error);
     }
 }
 

@@ -44,6 +44,7 @@ static void expect_listening_at(struct run run, const char *address)
     expect_descriptor(run, "server_listen()");
     const char *found = listener_address(run);
     expect(found[0] != '\0', "server_listen() returned, and nothing listens: what it returned is no listener");
+    expect(number_of(run, "listens") == 1, "server_listen() returned %lld, which isn't the listener", result_of(run, 1));
     expect_same(run, "the listener's address in the kernel's table", bytes_of(found), bytes_of(address));
 }
 
@@ -67,9 +68,12 @@ Test(listening, any_free_port, .description = "port 0 is any free port, another 
     struct run run = start_student(.function = "server_listen", .args = {LOOPBACK, "0", "128"}, .times = "3",
                                    .stay = true);
     wait_calls(run, 3);
-    for (int call = 1; call <= 3; call++)
+    for (int call = 1; call <= 3; call++) {
         expect(result_of(run, call) >= 0, "call %d of server_listen() with port 0 returned %lld (%s), not a listener",
                call, result_of(run, call), strerror(errno_of(run, call)));
+        expect(call == 1 || result_of(run, call) != result_of(run, call - 1),
+               "two calls of server_listen() returned the same listener, %lld", result_of(run, call));
+    }
     expect_reached_at(run, LOOPBACK);
 }
 
