@@ -29,6 +29,7 @@ class Stage:
     title: str
     points: int
     plain: str                      # the test without which the rest isn't tried
+    early: tuple[str, ...] = ()     # tests that take long, to be started with the plain ones
     needs: tuple[str, ...] = ()     # stages whose plain test must pass first
     hints: tuple[str, ...] = ()
     read: str = ""                  # the man page that a failing test points at
@@ -118,7 +119,7 @@ def _get_words(table: Any, key: str, where: str) -> tuple[str, ...]:
 def _read_stage(where: str, entry: Any) -> Stage:
     return Stage(name=_get(entry, "name", str, where), title=_get(entry, "title", str, where),
                  points=_get(entry, "points", int, where), plain=_get(entry, "plain", str, where),
-                 needs=_get_words(entry, "needs", where), hints=_get_words(entry, "hints", where),
+                 early=_get_words(entry, "early", where), needs=_get_words(entry, "needs", where), hints=_get_words(entry, "hints", where),
                  read=_get(entry, "read", str, where, default=""))
 
 

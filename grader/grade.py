@@ -25,6 +25,7 @@ from .session import Session, status_of
 from .verdict import LabResult, Listed, Outcome, judge
 
 SUITE_SECONDS = 120
+WORKERS = 8                         # of Criterion; the gate lets fewer in at once
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,9 @@ def read_tests(lab: Lab, suite: Path) -> tuple[Listed, ...]:
         if len(names) > stage.points:
             raise CatalogError(f"{where}: stage '{stage.name}' has {len(names)} tests and {stage.points} points: "
                                "each test needs at least 1")
+        for early in stage.early:
+            if early not in names:
+                raise CatalogError(f"{where}: stage '{stage.name}': its early test '{early}' isn't in suite.c")
         if stage.plain not in names:
             raise CatalogError(f"{where}: stage '{stage.name}': its plain test '{stage.plain}' isn't in suite.c")
     return tests
@@ -115,17 +119,31 @@ class SuiteRun:
         server = channel.Server(self._serve)
         try:
             with tempfile.TemporaryDirectory(prefix="socklab-") as folder:
-                report = Path(folder) / "report.xml"
-                self._run_suite(server.path, report)
+                theirs = self._run_suite(server.path, Path(folder))
                 self._programs.result()
                 server.close()
-                self._add_criterions_view(report)
+                self._compare(theirs)
         finally:
             self._gate.close()
         return self._outcomes
 
-    def _run_suite(self, path: str, report: Path) -> None:
-        words = [str(self._suite), f"--jobs={len(self._tests)}", "--quiet", f"--xml={report}"]
+    def _run_suite(self, path: str, folder: Path) -> dict[tuple[str, str], str]:
+        """Runs all tests; returns Criterion's status of each.
+
+        The plain tests, which others wait for, and the long ones have a Criterion of their own, with a worker
+        for each at once. So the other's few workers never wait for a test that has no worker yet.
+        """
+        early = {(stage.name, test) for stage in self._lab.stages for test in (stage.plain, *stage.early)}
+        rest = {(test.stage, test.name) for test in self._tests} - early
+        with ThreadPoolExecutor(2) as pool:
+            runs = [pool.submit(self._run_criterion, path, folder / f"{index}.xml", group, jobs)
+                    for index, (group, jobs) in enumerate([(early, len(early)), (rest, WORKERS)]) if group]
+            return {test: status for run in runs for test, status in run.result().items()}
+
+    def _run_criterion(self, path: str, report: Path, group: set[tuple[str, str]],
+                       jobs: int) -> dict[tuple[str, str], str]:
+        names = "|".join(f"{stage}/{test}" for stage, test in sorted(group))
+        words = [str(self._suite), f"--jobs={jobs}", "--quiet", f"--xml={report}", f"--filter=@({names})"]
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/tmp", "SOCKLAB_CHANNEL": path}
         with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, cwd=report.parent) as process:
@@ -137,6 +155,7 @@ class SuiteRun:
             except BaseException:
                 process.kill()
                 raise
+        return {test: status for test, status in read_xml(report).items() if test in group}
 
     # ---- one test ---------------------------------------------------------------------------------
 
@@ -190,11 +209,10 @@ class SuiteRun:
 
     # ---- Criterion's own view ---------------------------------------------------------------------
 
-    def _add_criterions_view(self, report: Path) -> None:
+    def _compare(self, theirs: dict[tuple[str, str], str]) -> None:
         """A test passes only if Criterion says so too; where the two disagree, the grader has failed."""
         if self._failures:
             raise GraderFailure(f"the suite of {self._lab.id} broke: {self._failures[0]}")
-        theirs = read_xml(report)
         for test in self._tests:
             ours = self._outcomes.get((test.stage, test.name))
             seen = theirs.get((test.stage, test.name), "missing")

@@ -305,9 +305,12 @@ Test(peer_leaves, nobody_there, .description = "where nobody listens client_send
 Test(peer_leaves, survives_a_peer_that_left,
      .description = "sending to a peer that has left is an error, and not the end of your program")
 {
-    struct peer server = peer_listens("reset");
-    struct run run = run_student(.function = "send_all", .args = {"--when-left", LOOPBACK, port_of(server), "hello"},
-                                 .times = "2");
+    struct peer server = peer_listens("accept; wait for go; reset");
+    struct run run = start_student(.function = "send_all", .args = {"--when-left", LOOPBACK, port_of(server), "hello"},
+                                   .times = "2");
+    wait_blocked(run, "poll"); /* the probe's connect() is over: a reset before that would make it fail */
+    go(server);
+    wait_exit(run);
     for (int call = 1; call <= 2; call++)
         expect(result_of(run, call) == -1 && (errno_of(run, call) == ECONNRESET || errno_of(run, call) == EPIPE),
                "call %d of send_all(), after the peer had left, returned %s, not -1 with ECONNRESET or EPIPE", call,
@@ -330,9 +333,11 @@ Test(peer_leaves, leaves_midway,
 Test(peer_leaves, reset_before_the_send,
      .description = "a peer that resets the connection first is an error, and client_send() tells it")
 {
-    struct peer server = peer_listens("reset");
+    struct peer server = peer_listens("accept; wait for go; reset");
     struct run run = start_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "hello"},
                                    .faults = "send 1 waits");
+    wait_recorded(run, "send", 1);
+    go(server);
     wait_done(server);
     release(run);
     wait_exit(run);
