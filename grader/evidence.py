@@ -78,6 +78,7 @@ class RunSeen:
     texts: tuple[tuple[str, bytes], ...]        # what else the probe reported, by name
     numbers: tuple[tuple[str, int], ...]
     descriptors: tuple[int, ...]    # open when the test ended, without the kit's own; none if it had ended
+    listening: tuple[str, ...]      # addresses where it listened when the test ended
     output: bytes
     errors: bytes
     calls: tuple[Call, ...]

@@ -25,6 +25,7 @@ from .recording import resolve
 from .run import Request, StudentRun
 from .sandbox import Sandbox
 from .scene import CannotHappen, Scene
+from .text import count, quote
 from .script import Crowd, Script, ScriptError, parse
 
 LOWEST_FREE, HIGHEST_FREE = 10000, 30000    # below Linux's range of automatic ports
@@ -126,6 +127,7 @@ class Session:
             status=ended.status if ended else None, signal=ended.signal if ended else None, running=ended is None,
             trouble=trouble, reported=tuple((call.result, call.errno) for call in run.reported()),
             texts=run.reported_texts(), numbers=run.reported_numbers(), descriptors=tuple(run.descriptors()),
+            listening=tuple(f"{host}:{port}" for host, port in (found.local for found in run.listeners())),
             output=run.output()[:65536], errors=run.errors()[:65536], calls=calls, total_calls=run.recording.total,
             findings=findings.found if findings else ())
 
@@ -232,7 +234,7 @@ class Session:
 
     def do_wait_received(self, fields: list[bytes]) -> None:
         peer, n = self._peer(fields[0]), int(fields[1])
-        self._wait(lambda: len(peer.outcome.received) >= n, f"{words.count(n, 'byte')} for the peer", peer)
+        self._wait(lambda: len(peer.outcome.received) >= n, f"{count(n, 'byte')} for the peer", peer)
 
     def do_peer_waits(self, fields: list[bytes]) -> int:
         return int(self._peer(fields[0]).at_rest())
@@ -271,7 +273,7 @@ class Session:
 
     def do_wait_output(self, fields: list[bytes]) -> None:
         run, text = self._run(fields[0]), fields[1]
-        self._wait(lambda: text in run.output(), f"the output {words.quote(text)}", run)
+        self._wait(lambda: text in run.output(), f"the output {quote(text)}", run)
 
     def do_wait_recorded(self, fields: list[bytes]) -> None:
         run, group, n = self._run(fields[0]), fields[1].decode(), int(fields[2])
@@ -441,20 +443,20 @@ class Session:
     def do_expect_output_contains(self, fields: list[bytes]) -> None:
         run, text = self._run(fields[0]), fields[1]
         if text not in run.output():
-            raise self._unmet("output", f"{words.quote(text)} isn't in what your program printed: "
-                              f"{words.quote(run.output())}", run, text, run.output())
+            raise self._unmet("output", f"{quote(text)} isn't in what your program printed: "
+                              f"{quote(run.output())}", run, text, run.output())
 
     def do_expect_line(self, fields: list[bytes]) -> None:
         run, line = self._run(fields[0]), fields[1]
         if line not in run.output().replace(b"\r", b"").split(b"\n"):
-            raise self._unmet("output", f"the line {words.quote(line)} isn't in what your program printed: "
-                              f"{words.quote(run.output())}", run, line, run.output())
+            raise self._unmet("output", f"the line {quote(line)} isn't in what your program printed: "
+                              f"{quote(run.output())}", run, line, run.output())
 
     def do_expect_errors_contain(self, fields: list[bytes]) -> None:
         run, text = self._run(fields[0]), fields[1]
         if text not in run.errors():
-            raise self._unmet("output", f"{words.quote(text)} isn't in what your program wrote to standard error: "
-                              f"{words.quote(run.errors())}", run, text, run.errors())
+            raise self._unmet("output", f"{quote(text)} isn't in what your program wrote to standard error: "
+                              f"{quote(run.errors())}", run, text, run.errors())
 
     def do_expect_clean_memory(self, fields: list[bytes]) -> None:
         run = self._run(fields[0])

@@ -9,29 +9,9 @@ from collections.abc import Sequence
 from .evidence import Finding
 from .run import StudentRun
 from .scene import CannotHappen
+from .text import count, quote
 
-SHOWN = 40                          # bytes of a payload that a sentence shows
-ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e", 34: '\\"', 92: "\\\\"}
-
-
-def quote(data: bytes, most: int = SHOWN) -> str:
-    """Bytes as a C string, text in UTF-8 left readable, cut after `most` bytes."""
-    cut = data[:most]
-    try:
-        text = cut.decode("utf-8")
-        body = "".join(ESCAPES.get(ord(char), char if char.isprintable() else _hex(char.encode())) for char in text)
-    except UnicodeDecodeError:
-        body = "".join(ESCAPES.get(byte, chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}") for byte in cut)
-    return f'"{body}"' + ("…" if len(data) > most else "")
-
-
-def _hex(data: bytes) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in data)
-
-
-def count(n: int, thing: str) -> str:
-    """ "1 byte", "2 bytes"."""
-    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+SHOWN = 40                          # bytes of a value that a sentence shows whole
 
 
 def result(value: int, errno: int) -> str:

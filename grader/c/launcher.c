@@ -36,13 +36,26 @@
 enum { CONTROL_FD = 899, REPORT_FD = 900, RECORD_FD = 901, LOG_FD = 902 };
 
 enum option {
-    CONTROL, STDIN, STDOUT, STDERR, RECORD, REPORT, LOG,                /* descriptors */
-    NOFILE, CPU, MEMORY, FSIZE, NPROC, UID, TERMINAL, OPTIONS
+    CONTROL,
+    STDIN,
+    STDOUT,
+    STDERR,
+    RECORD,
+    REPORT,
+    LOG, /* descriptors */
+    NOFILE,
+    CPU,
+    MEMORY,
+    FSIZE,
+    NPROC,
+    UID,
+    TERMINAL,
+    OPTIONS
 };
 
 static const char *const option_names[OPTIONS] = {
     "control", "stdin", "stdout", "stderr", "record", "report", "log",
-    "nofile", "cpu", "memory", "fsize", "nproc", "uid", "terminal",
+    "nofile",  "cpu",   "memory", "fsize",  "nproc",  "uid",    "terminal",
 };
 
 static const int places[] = {CONTROL_FD, 0, 1, 2, RECORD_FD, REPORT_FD, LOG_FD};
@@ -60,8 +73,7 @@ static void set_option(const char *word)
 {
     const char *equals = strchr(word, '=');
     for (int i = 0; equals != NULL && i < OPTIONS; i++)
-        if (strncmp(word, option_names[i], (size_t)(equals - word)) == 0 &&
-            option_names[i][equals - word] == '\0') {
+        if (strncmp(word, option_names[i], (size_t)(equals - word)) == 0 && option_names[i][equals - word] == '\0') {
             options[i] = atol(equals + 1);
             return;
         }
@@ -145,7 +157,6 @@ static _Noreturn void become_program(const sigset_t *old_mask)
 }
 
 /* ---- all processes of the run ------------------------------------------------------------------ */
-
 
 /* Kills one's own children, as this process's thread lists them; orphans become children. */
 static int kill_children(void)
@@ -236,9 +247,8 @@ static int wait_for(pid_t child, int signals, int *status)
             return waitpid(child, status, 0) == child;
         if (both[1].revents != 0 && !obey(child))
             return 0;
-        while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-               ended.si_pid != 0 && ended.si_pid != child)
-            waitpid(ended.si_pid, NULL, 0);         /* orphans that have ended */
+        while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0 && ended.si_pid != child)
+            waitpid(ended.si_pid, NULL, 0); /* orphans that have ended */
     }
 }
 
@@ -258,7 +268,7 @@ int main(int argc, char **argv)
     if (child == 0)
         become_program(&old_mask);
 
-    int32_t outcome[2] = {0, 0};                    /* wait status, processes left over */
+    int32_t outcome[2] = {0, 0}; /* wait status, processes left over */
     int ended = wait_for(child, signals, &outcome[0]);
     outcome[1] = end_all();
     if (ended)

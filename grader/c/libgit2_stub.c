@@ -9,6 +9,15 @@ int git_libgit2_init(void);
 int git_libgit2_shutdown(void);
 int git_diff_buffers(void);
 
-int git_libgit2_init(void) { return 1; }
-int git_libgit2_shutdown(void) { return 0; }
-int git_diff_buffers(void) { return -1; } /* "can't": Criterion then shows no difference */
+int git_libgit2_init(void)
+{
+    return 1;
+}
+int git_libgit2_shutdown(void)
+{
+    return 0;
+}
+int git_diff_buffers(void)
+{
+    return -1;
+} /* "can't": Criterion then shows no difference */

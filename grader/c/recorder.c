@@ -186,6 +186,12 @@ static uint32_t draw(const struct fault *fault, uint32_t nth)
     return fault->low + (uint32_t)(bits % (fault->high - fault->low + 1));
 }
 
+/* A pointer kept as it is would make memory that the program has lost look reachable to memcheck. */
+static int64_t hidden(int64_t argument)
+{
+    return ~argument;
+}
+
 static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
 {
     uint32_t bit = UINT32_C(1) << (fault - recorder->faults);
@@ -221,8 +227,8 @@ static void find_faults(struct visit *visit)
     }
 }
 
-static void enter(struct visit *visit, enum call_name name, int fd, const void *return_address,
-                  size_t arg_count, const int64_t *args)
+static void enter(struct visit *visit, enum call_name name, int fd, const void *return_address, size_t arg_count,
+                  const int64_t *args)
 {
     QUIET;
     *visit = (struct visit){.saved = errno, .limit = SIZE_MAX};
@@ -234,7 +240,7 @@ static void enter(struct visit *visit, enum call_name name, int fd, const void *
     call->fd = fd;
     call->arg_count = (uint8_t)arg_count;
     for (size_t i = 0; i < arg_count; i++)
-        call->args[i] = ~args[i]; /* a pointer as it is would keep lost memory reachable for memcheck */
+        call->args[i] = hidden(args[i]);
     call->site = (uintptr_t)return_address - 1 - load_base;
     call->began = now();
     if (armed)
@@ -269,10 +275,10 @@ static bool proceed(struct visit *visit)
 
 /* What a wrapper below is made of. ENTER takes the slot; N is an argument as a number;
    MAKE makes the call, or -1 and errno where a fault says so. */
-#define ENTER(name, fd, ...)                                      \
-    struct visit visit;                                           \
-    enter(&visit, CALL_##name, (fd), __builtin_return_address(0), \
-          sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
+#define ENTER(name, fd, ...)                                                                                          \
+    struct visit visit;                                                                                               \
+    enter(&visit, CALL_##name, (fd), __builtin_return_address(0), sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), \
+          (int64_t[]){__VA_ARGS__})
 #define N(argument) ((int64_t)(argument))
 #define MAKE(real_call) (proceed(&visit) ? LOUDLY(real_call) : -1)
 #define LOUDLY(real_call)               \
@@ -312,8 +318,7 @@ static void note_data(struct visit *visit, const void *data, size_t size)
 static void note_text(struct visit *visit, const char *text)
 {
     note_data(visit, text, RECORDED_DATA);
-    visit->call->data_length =
-        (uint8_t)strnlen((char *)visit->call->data, visit->call->data_length);
+    visit->call->data_length = (uint8_t)strnlen((char *)visit->call->data, visit->call->data_length);
 }
 
 /* The length that the caller's variable holds; 0 where there is none. */
@@ -333,8 +338,7 @@ static socklen_t note_room(struct visit *visit, const socklen_t *length)
 }
 
 /* After the call, the kernel has written at most `room` bytes. */
-static void note_answer(struct visit *visit, const void *address, const socklen_t *length,
-                        socklen_t room)
+static void note_answer(struct visit *visit, const void *address, const socklen_t *length, socklen_t room)
 {
     if (address != NULL && length != NULL)
         note_address(visit, address, *length < room ? *length : room);
@@ -377,8 +381,7 @@ static int leave_int(struct visit *visit, int result)
     return (int)leave(visit, result);
 }
 
-static int leave_answer(struct visit *visit, int result, const void *address,
-                        const socklen_t *length, socklen_t room)
+static int leave_answer(struct visit *visit, int result, const void *address, const socklen_t *length, socklen_t room)
 {
     if (result != -1)
         note_answer(visit, address, length, room);
@@ -396,8 +399,7 @@ static int leave_error(struct visit *visit, int error)
 
 /* After a call that moved bytes: the kernel took or filled the first `moved` of these
    parts, so they can be read, and faster than peek() does. */
-static ssize_t leave_parts(struct visit *visit, ssize_t moved, const struct iovec *parts,
-                           size_t count)
+static ssize_t leave_parts(struct visit *visit, ssize_t moved, const struct iovec *parts, size_t count)
 {
     struct recorded_call *call = visit->call;
     size_t left = moved > 0 ? (size_t)moved : 0;
@@ -516,8 +518,8 @@ ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
     return leave_bytes(&visit, MAKE(__real_send(fd, data, most, flags)), data, most);
 }
 
-ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags,
-                      const struct sockaddr *address, socklen_t length)
+ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address,
+                      socklen_t length)
 {
     ENTER(sendto, fd, N(fd), N(data), N(size), N(flags), N(address));
     size_t most = allow(&visit, size);
@@ -541,8 +543,7 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
     return leave_bytes(&visit, got, buffer, stored(most, flags));
 }
 
-ssize_t __wrap_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address,
-                        socklen_t *length)
+ssize_t __wrap_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
 {
     ENTER(recvfrom, fd, N(fd), N(buffer), N(size), N(flags), N(address));
     size_t most = allow(&visit, size);
@@ -578,8 +579,7 @@ static size_t cut_parts(struct iovec *parts, size_t left)
     return i + 1;
 }
 
-static void allow_parts(struct visit *visit, struct vector *vector, const struct iovec *parts,
-                        size_t count)
+static void allow_parts(struct visit *visit, struct vector *vector, const struct iovec *parts, size_t count)
 {
     size_t size = 0, most = sizeof vector->copy / sizeof vector->copy[0];
     size_t copied = count < most ? count : most;
@@ -592,8 +592,8 @@ static void allow_parts(struct visit *visit, struct vector *vector, const struct
 }
 
 /* The message to pass on: the caller's, or its copy with a shorter list. */
-static struct msghdr *allow_message(struct visit *visit, struct vector *vector,
-                                    struct msghdr *message, struct msghdr *copy)
+static struct msghdr *allow_message(struct visit *visit, struct vector *vector, struct msghdr *message,
+                                    struct msghdr *copy)
 {
     *copy = (struct msghdr){.msg_iovlen = 0};
     peek(copy, message, sizeof *copy);
@@ -715,8 +715,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
     return leave_int(&visit, MAKE(__real_poll(fds, count, timeout)));
 }
 
-int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
-                 const sigset_t *mask)
+int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
     ENTER(ppoll, RECORDED_NO_FD, N(fds), N(count), N(timeout), N(mask));
     return leave_int(&visit, MAKE(__real_ppoll(fds, count, timeout, mask)));
@@ -728,8 +727,8 @@ int __wrap_select(int count, fd_set *in, fd_set *out, fd_set *except, struct tim
     return leave_int(&visit, MAKE(__real_select(count, in, out, except, timeout)));
 }
 
-int __wrap_pselect(int count, fd_set *in, fd_set *out, fd_set *except,
-                   const struct timespec *timeout, const sigset_t *mask)
+int __wrap_pselect(int count, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
+                   const sigset_t *mask)
 {
     ENTER(pselect, RECORDED_NO_FD, N(count), N(in), N(out), N(except), N(timeout));
     return leave_int(&visit, MAKE(__real_pselect(count, in, out, except, timeout, mask)));
@@ -755,8 +754,7 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int time
 
 /* Threads and processes */
 
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
-                          void *(*start)(void *), void *argument)
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
     ENTER(pthread_create, RECORDED_NO_FD, N(thread), N(attributes), N(start), N(argument));
     return leave_error(&visit, MAKE(__real_pthread_create(thread, attributes, start, argument)));
@@ -792,8 +790,8 @@ int __wrap_sigaction(int signo, const struct sigaction *action, struct sigaction
     ENTER(sigaction, RECORDED_NO_FD, N(signo), 0, 0);
     struct sigaction wanted = {.sa_flags = 0};
     peek(&wanted, action, sizeof wanted);
-    visit.call->args[1] = ~(int64_t)(wanted.sa_handler == SIG_IGN);
-    visit.call->args[2] = ~(int64_t)wanted.sa_flags;
+    visit.call->args[1] = hidden(wanted.sa_handler == SIG_IGN);
+    visit.call->args[2] = hidden(wanted.sa_flags);
     return leave_int(&visit, MAKE(__real_sigaction(signo, action, old)));
 }
 
@@ -835,8 +833,7 @@ int __wrap_inet_aton(const char *text, struct in_addr *address)
 }
 
 /* Gives an error of its own; a fault is EAI_SYSTEM, which says to look at errno. */
-int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-                       struct addrinfo **found)
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
 {
     ENTER(getaddrinfo, RECORDED_NO_FD, N(node), N(service), N(hints), N(found));
     note_text(&visit, node);

@@ -88,7 +88,7 @@ struct recorded_call {
     uint64_t size; /* bytes asked for; accept, get…name, getsockopt: the length passed in */
     uint32_t address_length;
     unsigned char address[RECORDED_ADDRESS]; /* a sockaddr, passed in or handed out */
-    unsigned char data[RECORDED_DATA]; /* the first bytes sent, received, set, or of the text */
+    unsigned char data[RECORDED_DATA];       /* the first bytes sent, received, set, or of the text */
 };
 
 /* The whole memory. The grader writes the header before it starts the program. */

@@ -5,7 +5,7 @@
  * reply's first field is "ok", "fail" (the wait can't be met or the expectation isn't: the grader has
  * noted why), "skip" (not tried) or "error" (the suite asked for something that makes no sense).
  */
-#define _GNU_SOURCE             /* vasprintf */
+#define _GNU_SOURCE /* vasprintf */
 #include "suite.h"
 
 #include <errno.h>
@@ -21,13 +21,13 @@ enum { MAX_FIELDS = 64 };
 
 static struct {
     int socket;
-    uint64_t chance;            /* state of the random numbers, seeded by the grader */
+    uint64_t chance; /* state of the random numbers, seeded by the grader */
 } channel = {.socket = -1};
 
 static _Noreturn void give_up(const char *why)
 {
     fprintf(stderr, "socklab suite: %s: %s\n", why, strerror(errno));
-    _exit(70);                  /* Criterion reports a crash; the grader calls it its own failure */
+    _exit(70); /* Criterion reports a crash; the grader calls it its own failure */
 }
 
 /* Lives as long as the test: the worker process ends with it. */
@@ -274,7 +274,7 @@ struct bytes random_bytes(size_t len)
     unsigned char *data = allocate(len);
     for (size_t i = 0; i < len; i++)
         data[i] = (unsigned char)next_chance();
-    for (size_t i = len / 3; i < len; i += 1 + len / 3)     /* however short, a NUL is among them */
+    for (size_t i = len / 3; i < len; i += 1 + len / 3) /* however short, a NUL is among them */
         data[i] = 0;
     return (struct bytes){data, len};
 }
@@ -323,15 +323,42 @@ struct peer start_connecting_peer(struct run server, struct peer_options options
     return start_peer("peer_connects", server.id, options);
 }
 
-const char *port_of(struct peer peer) { return text_about("port_of", peer.id, ""); }
-const char *address_of(struct peer peer) { return text_about("address_of", peer.id, ""); }
-const char *free_port(void) { return text_about("free_port", 0, ""); }
-void go(struct peer peer) { ask_about("go", peer.id, ""); }
-void wait_done(struct peer peer) { ask_about("wait_done", peer.id, ""); }
-void wait_connected(struct peer peer) { ask_about("wait_connected", peer.id, ""); }
-void wait_received(struct peer peer, size_t n) { ask_about("wait_received", peer.id, format("%zu", n)); }
-bool peer_waits(struct peer peer) { return number_about("peer_waits", peer.id, "") != 0; }
-struct bytes received_by(struct peer peer) { return bytes_about("received_by", peer.id, ""); }
+const char *port_of(struct peer peer)
+{
+    return text_about("port_of", peer.id, "");
+}
+const char *address_of(struct peer peer)
+{
+    return text_about("address_of", peer.id, "");
+}
+const char *free_port(void)
+{
+    return text_about("free_port", 0, "");
+}
+void go(struct peer peer)
+{
+    ask_about("go", peer.id, "");
+}
+void wait_done(struct peer peer)
+{
+    ask_about("wait_done", peer.id, "");
+}
+void wait_connected(struct peer peer)
+{
+    ask_about("wait_connected", peer.id, "");
+}
+void wait_received(struct peer peer, size_t n)
+{
+    ask_about("wait_received", peer.id, format("%zu", n));
+}
+bool peer_waits(struct peer peer)
+{
+    return number_about("peer_waits", peer.id, "") != 0;
+}
+struct bytes received_by(struct peer peer)
+{
+    return bytes_about("received_by", peer.id, "");
+}
 
 /* ---- the student's program --------------------------------------------------------------------- */
 
@@ -364,11 +391,26 @@ struct run run_to_end(struct run_options options)
     return run;
 }
 
-void wait_exit(struct run run) { ask_about("wait_exit", run.id, ""); }
-void wait_calls(struct run run, int n) { ask_about("wait_calls", run.id, format("%d", n)); }
-void wait_blocked(struct run run, const char *call) { ask_about("wait_blocked", run.id, call); }
-void wait_listening(struct run run) { ask_about("wait_listening", run.id, ""); }
-void wait_output(struct run run, const char *text) { ask_about("wait_output", run.id, text); }
+void wait_exit(struct run run)
+{
+    ask_about("wait_exit", run.id, "");
+}
+void wait_calls(struct run run, int n)
+{
+    ask_about("wait_calls", run.id, format("%d", n));
+}
+void wait_blocked(struct run run, const char *call)
+{
+    ask_about("wait_blocked", run.id, call);
+}
+void wait_listening(struct run run)
+{
+    ask_about("wait_listening", run.id, "");
+}
+void wait_output(struct run run, const char *text)
+{
+    ask_about("wait_output", run.id, text);
+}
 
 void wait_recorded(struct run run, const char *group, int n)
 {
@@ -379,27 +421,87 @@ void wait_recorded(struct run run, const char *group, int n)
     ask(&frame);
 }
 
-void type_text(struct run run, const char *text) { ask_about("type_text", run.id, text); }
-void finish(struct run run) { ask_about("finish", run.id, ""); }
-void release(struct run run) { ask_about("release", run.id, ""); }
-void raise_nofile(struct run run, unsigned limit) { ask_about("raise_nofile", run.id, format("%u", limit)); }
-void stop(struct run run) { ask_about("stop", run.id, ""); }
+void type_text(struct run run, const char *text)
+{
+    ask_about("type_text", run.id, text);
+}
+void finish(struct run run)
+{
+    ask_about("finish", run.id, "");
+}
+void release(struct run run)
+{
+    ask_about("release", run.id, "");
+}
+void raise_nofile(struct run run, unsigned limit)
+{
+    ask_about("raise_nofile", run.id, format("%u", limit));
+}
+void stop(struct run run)
+{
+    ask_about("stop", run.id, "");
+}
 
-int descriptors_of(struct run run) { return (int)number_about("descriptors_of", run.id, ""); }
-bool is_open(struct run run, int fd) { return number_about("is_open", run.id, format("%d", fd)) != 0; }
-const char *listener_address(struct run run) { return text_about("listener_address", run.id, ""); }
-const char *listener_port(struct run run) { return text_about("listener_port", run.id, ""); }
-int listener_backlog(struct run run) { return (int)number_about("listener_backlog", run.id, ""); }
-int listener_waiting(struct run run) { return (int)number_about("listener_waiting", run.id, ""); }
-int count_calls(struct run run, const char *group) { return (int)number_about("count_calls", run.id, group); }
-int count_failed(struct run run, const char *group) { return (int)number_about("count_failed", run.id, group); }
-bool spins(struct run run, const char *group) { return number_about("spins", run.id, group) != 0; }
-long long result_of(struct run run, int n) { return number_about("result_of", run.id, format("%d", n)); }
-int errno_of(struct run run, int n) { return (int)number_about("errno_of", run.id, format("%d", n)); }
-long long number_of(struct run run, const char *name) { return number_about("number_of", run.id, name); }
-struct bytes bytes_reported(struct run run, const char *name) { return bytes_about("bytes_reported", run.id, name); }
-struct bytes output_of(struct run run) { return bytes_about("output_of", run.id, ""); }
-const char *errors_of(struct run run) { return text_about("errors_of", run.id, ""); }
+int descriptors_of(struct run run)
+{
+    return (int)number_about("descriptors_of", run.id, "");
+}
+bool is_open(struct run run, int fd)
+{
+    return number_about("is_open", run.id, format("%d", fd)) != 0;
+}
+const char *listener_address(struct run run)
+{
+    return text_about("listener_address", run.id, "");
+}
+const char *listener_port(struct run run)
+{
+    return text_about("listener_port", run.id, "");
+}
+int listener_backlog(struct run run)
+{
+    return (int)number_about("listener_backlog", run.id, "");
+}
+int listener_waiting(struct run run)
+{
+    return (int)number_about("listener_waiting", run.id, "");
+}
+int count_calls(struct run run, const char *group)
+{
+    return (int)number_about("count_calls", run.id, group);
+}
+int count_failed(struct run run, const char *group)
+{
+    return (int)number_about("count_failed", run.id, group);
+}
+bool spins(struct run run, const char *group)
+{
+    return number_about("spins", run.id, group) != 0;
+}
+long long result_of(struct run run, int n)
+{
+    return number_about("result_of", run.id, format("%d", n));
+}
+int errno_of(struct run run, int n)
+{
+    return (int)number_about("errno_of", run.id, format("%d", n));
+}
+long long number_of(struct run run, const char *name)
+{
+    return number_about("number_of", run.id, name);
+}
+struct bytes bytes_reported(struct run run, const char *name)
+{
+    return bytes_about("bytes_reported", run.id, name);
+}
+struct bytes output_of(struct run run)
+{
+    return bytes_about("output_of", run.id, "");
+}
+const char *errors_of(struct run run)
+{
+    return text_about("errors_of", run.id, "");
+}
 
 const char *text_of(struct run run, const char *name)
 {
@@ -409,8 +511,14 @@ const char *text_of(struct run run, const char *name)
 
 /* ---- expectations ------------------------------------------------------------------------------ */
 
-void expect_exit(struct run run, int status) { ask_about("expect_exit", run.id, format("%d", status)); }
-void expect_result(struct run run, long long result) { ask_about("expect_result", run.id, format("%lld", result)); }
+void expect_exit(struct run run, int status)
+{
+    ask_about("expect_exit", run.id, format("%d", status));
+}
+void expect_result(struct run run, long long result)
+{
+    ask_about("expect_result", run.id, format("%lld", result));
+}
 
 void expect_error(struct run run, int errnum)
 {
@@ -434,14 +542,38 @@ static void expect_bytes(const char *verb, int id, struct bytes expected)
     ask(&frame);
 }
 
-void expect_received(struct peer peer, struct bytes message) { expect_bytes("expect_received", peer.id, message); }
-void expect_output(struct run run, struct bytes output) { expect_bytes("expect_output", run.id, output); }
-void expect_happy(struct peer peer) { ask_about("expect_happy", peer.id, ""); }
-void expect_nothing_sent(struct peer peer) { ask_about("expect_nothing_sent", peer.id, ""); }
-void expect_output_contains(struct run run, const char *text) { ask_about("expect_output_contains", run.id, text); }
-void expect_line(struct run run, const char *line) { ask_about("expect_line", run.id, line); }
-void expect_errors_contain(struct run run, const char *text) { ask_about("expect_errors_contain", run.id, text); }
-void expect_clean_memory(struct run run) { ask_about("expect_clean_memory", run.id, ""); }
+void expect_received(struct peer peer, struct bytes message)
+{
+    expect_bytes("expect_received", peer.id, message);
+}
+void expect_output(struct run run, struct bytes output)
+{
+    expect_bytes("expect_output", run.id, output);
+}
+void expect_happy(struct peer peer)
+{
+    ask_about("expect_happy", peer.id, "");
+}
+void expect_nothing_sent(struct peer peer)
+{
+    ask_about("expect_nothing_sent", peer.id, "");
+}
+void expect_output_contains(struct run run, const char *text)
+{
+    ask_about("expect_output_contains", run.id, text);
+}
+void expect_line(struct run run, const char *line)
+{
+    ask_about("expect_line", run.id, line);
+}
+void expect_errors_contain(struct run run, const char *text)
+{
+    ask_about("expect_errors_contain", run.id, text);
+}
+void expect_clean_memory(struct run run)
+{
+    ask_about("expect_clean_memory", run.id, "");
+}
 
 void expect_same(struct run run, const char *what, struct bytes actual, struct bytes expected)
 {
@@ -461,7 +593,7 @@ static _Noreturn void fail_with(const char *pattern, va_list args)
     struct frame frame = request("fail");
     add_text(&frame, message);
     ask(&frame);
-    abort();                    /* not reached: the reply is "fail" */
+    abort(); /* not reached: the reply is "fail" */
 }
 
 void expect(bool condition, const char *pattern, ...)
@@ -488,10 +620,12 @@ ReportHook(PRE_ALL)(struct criterion_test_set *set)
 {
     if (getenv("SOCKLAB_LIST") == NULL)
         return;
-    FOREACH_SET(struct criterion_suite_set *suite, set->suites) {
+    FOREACH_SET(struct criterion_suite_set * suite, set->suites)
+    {
         if (suite->tests == NULL)
             continue;
-        FOREACH_SET(struct criterion_test *test, suite->tests) {
+        FOREACH_SET(struct criterion_test * test, suite->tests)
+        {
             const char *promise = test->data->description;
             printf("%u\t%s\t%s\t%s\n", (unsigned)test->data->line_, suite->suite.name, test->name,
                    promise != NULL ? promise : test->name);

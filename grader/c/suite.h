@@ -40,11 +40,11 @@ struct bytes {
 };
 
 /* All chance comes from the test's seed, which comes from the run's seed: SEED=… repeats it. */
-struct bytes random_bytes(size_t len);                  /* any bytes, NULs among them */
-struct bytes random_text(size_t len);                   /* printable ASCII, no blanks */
-unsigned random_number(unsigned low, unsigned high);    /* low <= n <= high */
+struct bytes random_bytes(size_t len);               /* any bytes, NULs among them */
+struct bytes random_text(size_t len);                /* printable ASCII, no blanks */
+unsigned random_number(unsigned low, unsigned high); /* low <= n <= high */
 
-struct bytes bytes_of(const char *text);                /* without the final NUL */
+struct bytes bytes_of(const char *text); /* without the final NUL */
 struct bytes join_bytes(struct bytes first, struct bytes second);
 const char *format(const char *pattern, ...) __attribute__((format(printf, 1, 2)));
 
@@ -59,11 +59,11 @@ struct peer {
 };
 
 struct peer_options {
-    const char *script;         /* docs/peers.md has the language */
-    const char *at;             /* its own address, 127.0.0.1 unless told */
-    const char *port;           /* its own port, any free one unless told */
-    const char *to;             /* peer_connects: the address to connect to, unless the listener's own */
-    struct bytes data[4];       /* $1 to $4 in the script */
+    const char *script;   /* docs/peers.md has the language */
+    const char *at;       /* its own address, 127.0.0.1 unless told */
+    const char *port;     /* its own port, any free one unless told */
+    const char *to;       /* peer_connects: the address to connect to, unless the listener's own */
+    struct bytes data[4]; /* $1 to $4 in the script */
 };
 
 /* A server for the student's client; and a client for the student's server, which connects to the
@@ -87,79 +87,79 @@ bool peer_waits(struct peer peer);              /* its script is at rest: only t
 enum tool { PLAIN, MEMCHECK, HELGRIND };
 
 enum input {
-    INPUT_BYTES,        /* standard input holds .input, then ends (the default; empty unless told) */
-    INPUT_HELD,         /* a pipe: .input first, then what type_text() writes; ends with finish() */
-    INPUT_TERMINAL,     /* the same through a pseudo-terminal (standard output is one too) */
-    INPUT_CLOSED,       /* descriptor 0 is closed, so the next one opened is 0 */
+    INPUT_BYTES,    /* standard input holds .input, then ends (the default; empty unless told) */
+    INPUT_HELD,     /* a pipe: .input first, then what type_text() writes; ends with finish() */
+    INPUT_TERMINAL, /* the same through a pseudo-terminal (standard output is one too) */
+    INPUT_CLOSED,   /* descriptor 0 is closed, so the next one opened is 0 */
 };
 
 struct run_options {
-    const char *function;       /* set: probe.c calls this one function; not set: main.c's program */
+    const char *function; /* set: probe.c calls this one function; not set: main.c's program */
     const char *args[16];
-    const char *times;          /* probe: call it so many times ("50") */
-    bool stay;                  /* probe: afterwards keep all descriptors until finish(); needs INPUT_HELD,
+    const char *times; /* probe: call it so many times ("50") */
+    bool stay;         /* probe: afterwards keep all descriptors until finish(); needs INPUT_HELD,
                                    which it chooses by itself */
     struct bytes input;
     enum input input_kind;
-    const char *faults;         /* "send takes at most 7 bytes; close leaves errno EIO": docs/faults.md */
-    enum tool under;            /* run under valgrind */
-    unsigned nofile;            /* RLIMIT_NOFILE, as it is unless told */
+    const char *faults; /* "send takes at most 7 bytes; close leaves errno EIO": docs/faults.md */
+    enum tool under;    /* run under valgrind */
+    unsigned nofile;    /* RLIMIT_NOFILE, as it is unless told */
 };
 
 #define run_student(...) run_to_end((struct run_options){__VA_ARGS__})
 #define start_student(...) start_run((struct run_options){__VA_ARGS__})
-struct run run_to_end(struct run_options options);      /* start_run and wait_exit */
+struct run run_to_end(struct run_options options); /* start_run and wait_exit */
 struct run start_run(struct run_options options);
 
 /* Each waits for one thing that the kernel, the program's report or its output shows. The test fails
  * if it can't come any more: the program has ended, is stuck elsewhere, or ran out of time. */
 void wait_exit(struct run run);
-void wait_calls(struct run run, int n);                 /* the probe has finished n calls */
-void wait_blocked(struct run run, const char *call);    /* it sleeps in "accept", "recv", "read", … */
-void wait_listening(struct run run);                    /* a listener of its own is in the kernel's table */
-void wait_output(struct run run, const char *text);     /* its standard output contains text */
-void wait_recorded(struct run run, const char *group, int n);   /* it has made n calls of that group */
+void wait_calls(struct run run, int n);                       /* the probe has finished n calls */
+void wait_blocked(struct run run, const char *call);          /* it sleeps in "accept", "recv", "read", … */
+void wait_listening(struct run run);                          /* a listener of its own is in the kernel's table */
+void wait_output(struct run run, const char *text);           /* its standard output contains text */
+void wait_recorded(struct run run, const char *group, int n); /* it has made n calls of that group */
 
-void type_text(struct run run, const char *text);       /* to held input or the terminal */
-void finish(struct run run);                            /* ends held input, then wait_exit */
-void release(struct run run);                           /* lets a call that a fault holds ("accept 2 waits") go on */
-void raise_nofile(struct run run, unsigned limit);      /* prlimit(2) on the running program */
-void stop(struct run run);                              /* kills it: for a server that has no end of its own */
+void type_text(struct run run, const char *text);  /* to held input or the terminal */
+void finish(struct run run);                       /* ends held input, then wait_exit */
+void release(struct run run);                      /* lets a call that a fault holds ("accept 2 waits") go on */
+void raise_nofile(struct run run, unsigned limit); /* prlimit(2) on the running program */
+void stop(struct run run);                         /* kills it: for a server that has no end of its own */
 
 /* What the grader saw. The first group is the kernel's view and needs a program that still runs. */
-int descriptors_of(struct run run);                     /* open descriptors, without the kit's own */
+int descriptors_of(struct run run); /* open descriptors, without the kit's own */
 bool is_open(struct run run, int fd);
-const char *listener_address(struct run run);           /* "127.0.0.1:7788"; "" if it has no listener */
+const char *listener_address(struct run run); /* "127.0.0.1:7788"; "" if it has no listener */
 const char *listener_port(struct run run);
-int listener_backlog(struct run run);                   /* what listen() was given, as the kernel holds it */
-int listener_waiting(struct run run);                   /* complete connections that accept() hasn't taken */
-int count_calls(struct run run, const char *group);     /* recorded calls of "accept", "send", … */
-int count_failed(struct run run, const char *group);    /* those that failed, unless a fault made them */
-bool spins(struct run run, const char *group);          /* it repeats that call without pausing between */
+int listener_backlog(struct run run);                /* what listen() was given, as the kernel holds it */
+int listener_waiting(struct run run);                /* complete connections that accept() hasn't taken */
+int count_calls(struct run run, const char *group);  /* recorded calls of "accept", "send", … */
+int count_failed(struct run run, const char *group); /* those that failed, unless a fault made them */
+bool spins(struct run run, const char *group);       /* it repeats that call without pausing between */
 
-long long result_of(struct run run, int n);             /* the probe's nth call, from 1 */
+long long result_of(struct run run, int n); /* the probe's nth call, from 1 */
 int errno_of(struct run run, int n);
-const char *text_of(struct run run, const char *name);  /* the probe's report_text(name, …), NULL if there is none */
+const char *text_of(struct run run, const char *name); /* the probe's report_text(name, …), NULL if there is none */
 struct bytes bytes_reported(struct run run, const char *name);
-long long number_of(struct run run, const char *name);  /* the probe's report_number(name, …) */
-struct bytes output_of(struct run run);                 /* standard output so far */
-const char *errors_of(struct run run);                  /* standard error so far */
-struct bytes received_by(struct peer peer);             /* by its first connection, so far */
+long long number_of(struct run run, const char *name); /* the probe's report_number(name, …) */
+struct bytes output_of(struct run run);                /* standard output so far */
+const char *errors_of(struct run run);                 /* standard error so far */
+struct bytes received_by(struct peer peer);            /* by its first connection, so far */
 
 /* ---- expectations: each ends the test if it isn't met ------------------------------------------ */
 
 void expect_exit(struct run run, int status);
-void expect_result(struct run run, long long result);           /* of the probe's only or last call */
-void expect_error(struct run run, int errnum);                  /* its result was -1, with this errno */
-void expect_error_in(struct run run, const int *errnums);       /* -1 with one of these; ends with 0 */
-void expect_received(struct peer peer, struct bytes message);   /* waits for its end: just these bytes */
-void expect_happy(struct peer peer);                            /* waits for its end: its script was kept */
-void expect_nothing_sent(struct peer peer);                     /* nobody connected to it */
-void expect_output(struct run run, struct bytes output);        /* the whole of standard output */
+void expect_result(struct run run, long long result);         /* of the probe's only or last call */
+void expect_error(struct run run, int errnum);                /* its result was -1, with this errno */
+void expect_error_in(struct run run, const int *errnums);     /* -1 with one of these; ends with 0 */
+void expect_received(struct peer peer, struct bytes message); /* waits for its end: just these bytes */
+void expect_happy(struct peer peer);                          /* waits for its end: its script was kept */
+void expect_nothing_sent(struct peer peer);                   /* nobody connected to it */
+void expect_output(struct run run, struct bytes output);      /* the whole of standard output */
 void expect_output_contains(struct run run, const char *text);
-void expect_line(struct run run, const char *line);             /* one whole line of standard output */
-void expect_errors_contain(struct run run, const char *text);   /* standard error */
-void expect_clean_memory(struct run run);                       /* valgrind found no error and no leak */
+void expect_line(struct run run, const char *line);           /* one whole line of standard output */
+void expect_errors_contain(struct run run, const char *text); /* standard error */
+void expect_clean_memory(struct run run);                     /* valgrind found no error and no leak */
 
 /* `what` holds just these bytes: "the line that prompt_line() gave". Says where the two differ. */
 void expect_same(struct run run, const char *what, struct bytes actual, struct bytes expected);

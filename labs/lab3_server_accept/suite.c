@@ -44,7 +44,8 @@ static void expect_listening_at(struct run run, const char *address)
     expect_descriptor(run, "server_listen()");
     const char *found = listener_address(run);
     expect(found[0] != '\0', "server_listen() returned, and nothing listens: what it returned is no listener");
-    expect(number_of(run, "listens") == 1, "server_listen() returned %lld, which isn't the listener", result_of(run, 1));
+    expect(number_of(run, "listens") == 1, "server_listen() returned %lld, which isn't the listener",
+           result_of(run, 1));
     expect_same(run, "the listener's address in the kernel's table", bytes_of(found), bytes_of(address));
 }
 

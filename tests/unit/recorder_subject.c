@@ -326,22 +326,10 @@ static const struct {
     const char *name;
     void (*play)(void);
 } scenes[] = {
-    {"conversation", conversation},
-    {"short_counts", short_counts},
-    {"many_sends", many_sends},
-    {"failures", failures},
-    {"successes", successes},
-    {"garbage", garbage},
-    {"signals", signals},
-    {"threads", threads},
-    {"few_rounds", few_rounds},
-    {"forever", forever},
-    {"stuck", stuck},
-    {"held", held},
-    {"fork", child_and_parent},
-    {"closes_all", closes_all},
-    {"arming", arming},
-    {"waiting", waiting},
+    {"conversation", conversation}, {"short_counts", short_counts}, {"many_sends", many_sends}, {"failures", failures},
+    {"successes", successes},       {"garbage", garbage},           {"signals", signals},       {"threads", threads},
+    {"few_rounds", few_rounds},     {"forever", forever},           {"stuck", stuck},           {"held", held},
+    {"fork", child_and_parent},     {"closes_all", closes_all},     {"arming", arming},         {"waiting", waiting},
     {"symbols", symbols},
 };
 
