@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+COLUMNS = 44
 _ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e", 34: '\\"', 92: "\\\\"}
 
 
 def quote(data: bytes, most: int = 32) -> str:
     """Bytes as a C string, text in UTF-8 left readable, cut after about `most` bytes."""
     cut = data[:most] if len(data) <= most else _whole_characters(data[: most + 3], most)
-    body = "".join(map(_shown, cut.decode("utf-8", "surrogateescape")))
+    chars = cut.decode("utf-8", "surrogateescape")
+    body = ""
+    for char in chars:
+        if len(body) > COLUMNS:     # bytes that are no text take four columns each
+            return f'"{body}"…'
+        body += _shown(char)
     return f'"{body}"' + ("…" if len(cut) < len(data) else "")
 
 

@@ -27,8 +27,9 @@ def show_lab(screen: Screen, result: LabResult, source: str) -> None:
         screen.block(f"✗ it doesn't compile: {result.compile_error.message}", 2, "red")
         _excerpt(screen, result.compile_error.location, source, 6)
         return
+    told: set[tuple[str, Location | None]] = set()
     for stage in result.stages:
-        _stage(screen, stage, result, source)
+        _stage(screen, stage, source, told)
 
 
 def _heading(screen: Screen, result: LabResult) -> None:
@@ -40,7 +41,8 @@ def _heading(screen: Screen, result: LabResult) -> None:
     screen.line(f"{pad(f'{result.lab.id}  {result.lab.title}', 38)} {score}   {bar}", "bold")
 
 
-def _stage(screen: Screen, stage: StageResult, result: LabResult, source: str) -> None:
+def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str, Location | None]]) -> None:
+    """One stage. told: causes explained above, which aren't explained again."""
     marks = {"passed": ("✓", "green"), "failed": ("✗", "red"), "not_tried": ("·", "dim")}
     mark, colour = marks[stage.status]
     title = pad(stage.stage.title, 34)
@@ -50,7 +52,7 @@ def _stage(screen: Screen, stage: StageResult, result: LabResult, source: str) -
     screen.line(f"  {mark} {title} {stage.score:>3}/{stage.stage.points}", colour)
     failed = [test for test in stage.tests if test.status not in ("passed", "not_tried")]
     for test in failed[:MAX_FAILURES]:
-        _failure(screen, test, stage, result, source)
+        _failure(screen, test, stage, source, told)
     for test in failed[MAX_FAILURES:]:
         screen.block(f"✗ {test.promise}: {test.message}", 6, "red")
     left = [test for test in stage.tests if test.status == "not_tried"]
@@ -70,14 +72,21 @@ def _reason(stage: StageResult) -> str:
     return f'first needs "{stage.waits_for}"'
 
 
-def _failure(screen: Screen, test: TestResult, stage: StageResult, result: LabResult, source: str) -> None:
+def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
+             told: set[tuple[str, Location | None]]) -> None:
     screen.block(f"✗ {test.promise}", 6, "red")
     screen.block(test.message, 8)
+    if test.diagnosis is not None and (test.diagnosis.slug, test.location) in told:
+        where = f", {test.location.file}:{test.location.line}" if test.location else ""
+        screen.labelled("cause", f"{test.diagnosis.slug}, as above{where}", 8)
+        screen.line()
+        return
     if test.evidence is not None:
         for line in both_sides(test.evidence):
             screen.block(line, 8, "dim")
     _excerpt(screen, test.location, source, 10)
     if test.diagnosis is not None:
+        told.add((test.diagnosis.slug, test.location))
         screen.labelled("cause", f"{test.diagnosis.slug}: {test.diagnosis.text}", 8, "bold")
     read = [f"docs/mistakes.md#{test.diagnosis.slug}"] if test.diagnosis else []
     read += [stage.stage.read] if stage.stage.read else []
