@@ -25,6 +25,8 @@ UIDS = 2000
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives",
           "/etc/hosts", "/etc/nsswitch.conf")      # so that a program that looks names up finds localhost
 
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+
 
 @dataclass(frozen=True)
 class Sandbox:
@@ -62,7 +64,9 @@ def _bubblewrap() -> list[str]:
             words += ["--symlink", os.readlink(path), path]
         elif os.path.exists(path):
             words += ["--ro-bind", path, path]
-    return words + ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+    for device in DEVICES:          # bubblewrap's own --dev costs 3 ms a run
+        words += ["--dev-bind", device, device]
+    return words + ["--proc", "/proc", "--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"]
 
 
 def prepare(wish: str) -> Sandbox:

@@ -1,9 +1,9 @@
 /* libgit2_stub.c: three functions of libgit2, which do nothing.
  *
- * Criterion links libgit2 to show how two texts differ, and sets it up in each test's process before it
- * knows whether it will be needed: about 9 ms of processor time a test, more than most tests here take
- * themselves. The suites say themselves how bytes differ, so they are linked with these in its place.
- * `make bench` shows what it saves; without this file all works the same, only slower.
+ * Criterion links libgit2 to show how two texts differ. So each test's process loads it, with the fourteen
+ * libraries that it needs in turn, and sets it up: more time than most tests here take themselves. The
+ * suites say themselves how bytes differ. So build.py puts a library of this name beside the suite, which
+ * is found before the real one. `make bench` shows a grade's time; without it all works the same, slower.
  */
 int git_libgit2_init(void);
 int git_libgit2_shutdown(void);
