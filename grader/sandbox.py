@@ -64,6 +64,7 @@ def _bubblewrap() -> list[str]:
             words += ["--symlink", os.readlink(path), path]
         elif os.path.exists(path):
             words += ["--ro-bind", path, path]
+    words += ["--perms", "0755", "--dir", "/dev"]
     for device in DEVICES:          # bubblewrap's own --dev costs 3 ms a run
         words += ["--dev-bind", device, device]
     return words + ["--proc", "/proc", "--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"]
