@@ -1,0 +1,95 @@
+"""The reference programs, run by hand, work with programs that nobody here wrote: nc and telnet."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit import KIT, LABS, Lab
+
+
+def build(lab: Lab, folder: Path) -> Path:
+    """The lab's program around the reference, as `make labN` builds a student's."""
+    program = folder / lab.name
+    sources = [KIT / "solutions" / lab.folder.name / lab.file_name, lab.folder / "main.c",
+               *(KIT / "labs" / "given").glob("*.c")]
+    subprocess.run(["gcc", "-std=gnu11", "-pthread", "-I", lab.folder, "-I", KIT / "labs" / "given", "-I",
+                    KIT / "grader" / "c", *sources, "-o", program], check=True)
+    return program
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(LABS["lab1"], tmp_path_factory.mktemp("lab1"))
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    program = build(LABS["lab3"], tmp_path_factory.mktemp("lab3"))
+    with subprocess.Popen([program, "127.0.0.1", "0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("listening 127.0.0.1:")
+        yield process, int(line.rpartition(":")[2])
+        process.kill()
+
+
+def wait_for_listener(port: int) -> None:
+    """Until somebody listens there, seen in the kernel's table."""
+    from grader import kernel
+    deadline = time.monotonic() + 20
+    while not any(found.local[1] == port for found in kernel.listeners()):
+        assert time.monotonic() < deadline
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def test_64_mib_from_a_file_reach_nc_unharmed(client: Path, tmp_path: Path) -> None:
+    message, port = os.urandom(64 << 20), free_port()
+    (tmp_path / "message").write_bytes(message)
+    with open(tmp_path / "received", "wb") as received:
+        nc = subprocess.Popen(["nc", "-l", "127.0.0.1", str(port)], stdin=subprocess.DEVNULL, stdout=received)
+        wait_for_listener(port)
+        with open(tmp_path / "message", "rb") as source:
+            sent = subprocess.run([client, "127.0.0.1", str(port), "-"], stdin=source)
+        assert sent.returncode == 0 and nc.wait(timeout=60) == 0
+    assert hashlib.sha256((tmp_path / "received").read_bytes()).digest() == hashlib.sha256(message).digest()
+
+
+def test_nc_is_answered(server: tuple[subprocess.Popen[str], int]) -> None:
+    done = subprocess.run(["nc", "-N", "127.0.0.1", str(server[1])], input="你好\n", capture_output=True, text=True, timeout=60)
+    assert done.stdout == "你好\n"
+
+
+def test_telnet_sends_crlf_and_gets_it_back(server: tuple[subprocess.Popen[str], int]) -> None:
+    process, port = server
+    with subprocess.Popen(["telnet", "127.0.0.1", str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as telnet:
+        assert telnet.stdin is not None and telnet.stdout is not None and process.stdout is not None
+        telnet.stdin.write("hi\n")
+        telnet.stdin.flush()
+        lines = iter(telnet.stdout.readline, "")
+        assert any(line.strip() == "hi" for line in lines)
+        telnet.kill()
+    assert process.stdout.readline().startswith("client 127.0.0.1:")
+    assert process.stdout.readline() == "received 4\n"          # h i CR LF
+
+
+def test_129_clients_wait_and_all_are_served(server: tuple[subprocess.Popen[str], int]) -> None:
+    clients = [socket.create_connection(("127.0.0.1", server[1]), timeout=60) for _ in range(129)]
+    for number, sock in enumerate(clients):
+        with sock:
+            sock.sendall(b"%d" % number)
+            sock.shutdown(socket.SHUT_WR)
+            assert sock.makefile("rb").read() == b"%d" % number
