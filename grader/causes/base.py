@@ -47,7 +47,12 @@ def all_own(evidence: Evidence) -> list[Call]:
     run = evidence.run
     if run is None:
         return []
-    return [call for call in run.calls if not call.given and (call.where is None or call.where.file == evidence.file)]
+    return [call for call in run.calls if is_own(evidence, call)]
+
+
+def is_own(evidence: Evidence, call: Call) -> bool:
+    """Whether a call stands in the student's file."""
+    return not call.given and (call.where is None or call.where.file == evidence.file)
 
 
 def own_calls(evidence: Evidence, *names: str) -> list[Call]:

@@ -82,14 +82,15 @@ def zero_check(evidence: Evidence) -> Sure | None:
     return at(made[-1]) if made and failed(made[-1]) and any(call.fd == -1 for call in _uses(evidence)) else None
 
 
-@cause(CAUSES, "zero-refused", *CLIENTS, text="The descriptor was 0, and 0 was taken for a failure. It is a good descriptor, "
-       "the first one when standard input is closed. Only -1 is failure.")
+@cause(CAUSES, "zero-refused", *CLIENTS, text="The descriptor was 0, and 0 was taken for a failure. It is a good one, the first when "
+       "standard input is closed. Only -1 is failure.")
 def zero_refused(evidence: Evidence) -> Sure | None:
-    made, own = own_calls(evidence, "socket"), all_own(evidence)
-    if not made or made[-1].result != 0 or returned(evidence) != -1 or any(failed(call) for call in own):
+    made, own, run = own_calls(evidence, "socket"), all_own(evidence), evidence.run
+    refused = run is not None and run.reported[:1] == ((-1, 0),) and not any(failed(call) for call in own)
+    if not refused or not made or made[0].result != 0:
         return None
     connected = any(call.name == "connect" for call in own)
-    return Sure() if connected and function_of(evidence) != "client_connect" else at(made[-1])
+    return Sure() if connected and function_of(evidence) != "client_connect" else at(made[0])
 
 
 @cause(CAUSES, "prec", text="The descriptor in use is 0 or 1, not the one that socket() returned. In `fd = socket(…) < 0` the "
@@ -160,11 +161,26 @@ def names_too(evidence: Evidence) -> Sure | None:
     return at(lookups[0]) if lookups else at(reached[0])
 
 
+@cause(CAUSES, "aton-lenient", *CLIENTS, text="inet_aton() takes more than an address: \"127.1\", octal and hex, and any text after "
+       "a blank. inet_pton() takes four numbers and three dots, and nothing else.")
+def aton_lenient(evidence: Evidence) -> Sure | None:
+    texts = _texts(evidence)
+    return next((at(call) for call in own_calls(evidence, "inet_aton", "inet_addr") if call.result not in (0, -1, NO_ADDRESS)
+                 and texts and not _is_address(texts[0]) and after(call, _uses(evidence))), None)
+
+
 @cause(CAUSES, "pton-neg", text="inet_pton() answers text that is no address with 0, not with -1. Only 1 means that the "
        "address was filled in.")
 def pton_neg(evidence: Evidence) -> Sure | None:
     return next((at(call) for call in own_calls(evidence, "inet_pton", "inet_aton")
                  if call.result == 0 and call.ended is not None and after(call, _uses(evidence))), None)
+
+
+@cause(CAUSES, "bad-text-dialled", *CLIENTS, text="The text is no address, and somebody was dialled all the same. Whatever makes an "
+       "address of it has a way to say no, or must be given one.")
+def bad_text_dialled(evidence: Evidence) -> Sure | None:
+    texts, dials = _texts(evidence), _connects(evidence)
+    return at(dials[0]) if texts and not _is_address(texts[0]) and dials else None
 
 
 @cause(CAUSES, "no-htonl", text="The four bytes of the IP address are the wrong way round. An address that you have as a number "

@@ -29,11 +29,12 @@ def errno_lost(evidence: Evidence) -> Sure | None:
     return at(closes[-1]) if closes and report[1] != 0 else None
 
 
-@cause(CAUSES, "errno-unset", text="The function returned -1 and left errno at 0, so nobody knows why. No call had failed in a way "
-       "that sets errno: here it is yours to set.")
+@cause(CAUSES, "errno-unset", text="The function returned -1 and left errno as it was, so nobody knows why. No call had failed in a "
+       "way that sets errno: here it is yours to set.")
 def errno_unset(evidence: Evidence) -> Sure | None:
     run = evidence.run
-    unset = run is not None and (-1, 0) in run.reported and evidence.failure.kind in ("error", "said")
+    reported = run.reported if run is not None and evidence.failure.kind in ("error", "said") else ()
+    unset = any(report == (-1, errno.EINTR if later else 0) for later, report in enumerate(reported))
     if not unset or any(failed(call) for call in all_own(evidence)):
         return None
     asked = [call for call in own_calls(evidence, "inet_pton", "inet_aton", "getaddrinfo")
@@ -64,11 +65,11 @@ def exits(evidence: Evidence) -> Sure | None:
 # ---- descriptors ------------------------------------------------------------------------------------
 
 def _left_open(evidence: Evidence) -> list[tuple[Call, int]]:
-    """The socket() calls whose descriptor is still open after all calls have returned, each with what the
-    call of the student's function returned in which it was made. Empty unless each call made one socket."""
+    """The socket() calls whose descriptor is still open after the student's function has returned, each with what
+    that returned. Empty unless each call made one socket."""
     run = evidence.run
     made = [call for call in own_calls(evidence, "socket") if not failed(call)]
-    if run is None or len(made) != len(run.reported) or len(made) != run.times:
+    if run is None or len(made) not in (len(run.reported), len(run.reported) + 1):
         return []
     closed = own_calls(evidence, "close")
     return [(call, result) for call, (result, _) in zip(made, run.reported) if call.result in run.descriptors

@@ -6,15 +6,17 @@ import errno
 import signal
 
 from ..evidence import Call, Evidence
+from ..faults import GROUPS
 from .base import (
-    ACCEPTS, RECVS, SENDS, Cause, Sure, after, at, cause, failed, function_of, last_report, on_the_wire, own_calls,
-    own_recvs, own_sends, returned,
+    ACCEPTS, RECVS, SENDS, Cause, Sure, all_own, at, cause, failed, function_of, is_own, last_report, on_the_wire,
+    own_calls, own_recvs, own_sends, returned,
 )  # fmt: skip
 
 CAUSES: list[Cause] = []
 POINTER, SIZE = 1, 2                # a send's arguments
 BEHIND = b"\xaa" * 64               # what lab 1's probe puts behind the data, and then a NUL
 POINTER_SIZE = 8
+PLAIN_SENDS = ("send", "write", "sendto")        # those that take a pointer and a length
 ENDLESS = 20                        # the same answer so many times in a row, and no end
 
 
@@ -42,12 +44,40 @@ def eintr_recv(evidence: Evidence) -> Sure | None:
 
 
 def _gave_up_on_eintr(calls: list[Call]) -> Sure | None:
-    return next((at(call) for call in calls if failed(call) and call.errno == errno.EINTR and call.faulted
-                 and not any(other.fd == call.fd for other in after(call, calls))), None)
+    latest = {call.fd: call for call in calls}
+    return next((at(call) for call in latest.values()
+                 if failed(call) and call.errno == errno.EINTR and call.faulted), None)
 
 
-@cause(CAUSES, "eintr-moves", text="After EINTR the next send began somewhere else. An interrupted send took nothing: neither add "
-       "its -1 to the position, nor skip the piece, nor start over.")
+@cause(CAUSES, "minus-1-counted", text="A send failed with -1, and that was counted as bytes: the position went one back. -1 is no "
+       "count; and kept in a size_t it isn't even below 0.")
+def minus_1_counted(evidence: Evidence) -> Sure | None:
+    return next((at(call) for call, following in _pairs(evidence)
+                 if failed(call) and following.args[POINTER] == call.args[POINTER] - 1), None)
+
+
+@cause(CAUSES, "stale-errno", "lab1", text="errno was looked at after a send that had worked, and still said EINTR from before. The result "
+       "comes first: errno speaks only after -1.")
+def stale_errno(evidence: Evidence) -> Sure | None:
+    pairs, run = _pairs(evidence), evidence.run
+    again = next((i for i, (call, following) in enumerate(pairs) if _same_again(call, following)), None)
+    if again is None or run is None or run.trouble is None:
+        return None                 # errno stays as it is, so that loop has no end
+    struck = any(failed(call) and call.errno == errno.EINTR for call, _ in pairs[:again])
+    moved = any(following.args[POINTER] > call.args[POINTER] for call, following in pairs[:again])
+    whole = pairs[again][0].result == pairs[again][0].size
+    sure = whole if run.reported else struck and (whole or moved)
+    return at(pairs[again][1]) if sure else None
+
+
+def _same_again(call: Call, following: Call) -> bool:
+    """A send that had worked was made once more."""
+    same = (call.size, call.args[POINTER]) == (following.size, following.args[POINTER])
+    return same and (call.result or 0) > 0 and call.data[:len(following.data)] == following.data[:len(call.data)]
+
+
+@cause(CAUSES, "eintr-moves", text="After EINTR the next send began somewhere else. An interrupted send took nothing: neither "
+       "skip the piece, nor start over.")
 def eintr_moves(evidence: Evidence) -> Sure | None:
     return next((at(call) for call, following in _pairs(evidence)
                  if failed(call) and call.errno == errno.EINTR and following.args[POINTER] != call.args[POINTER]
@@ -61,14 +91,23 @@ def _short(call: Call) -> bool:
     return call.result is not None and call.size is not None and 0 < call.result < call.size
 
 
-def _pairs(evidence: Evidence) -> list[tuple[Call, Call]]:
+def _pairs(evidence: Evidence, across: bool = False) -> list[tuple[Call, Call]]:
     """Each send with the next one of the same kind on the same descriptor, nothing received in between:
-    the second goes on where the first one ended, or should. Both take a pointer and a length."""
-    calls = [call for call in own_sends(evidence) if call.name in ("send", "write", "sendto")]
-    recvs = own_recvs(evidence)
-    return [(call, following) for call, following in zip(calls, calls[1:])
-            if following.fd == call.fd and following.name == call.name
-            and not any(recv.fd == call.fd and call.index < recv.index < following.index for recv in recvs)]
+    the second goes on where the first one ended, or should. Both take a pointer and a length. Both belong to
+    the same call of the student's function, or, with `across`, to two such calls."""
+    found, before, returned_since = [], dict[int | None, Call](), set[int | None]()
+    for call in evidence.run.calls if evidence.run is not None else ():
+        if call.given:
+            returned_since = set(before)        # the probe's own calls: the student's function had returned
+        elif call.name in RECVS:
+            before.pop(call.fd, None)
+        elif call.name in PLAIN_SENDS and call.socket and is_own(evidence, call):
+            last = before.get(call.fd)
+            if last is not None and last.name == call.name and (call.fd in returned_since) == across:
+                found.append((last, call))
+            before[call.fd] = call
+            returned_since.discard(call.fd)
+    return found
 
 
 def _after_short(evidence: Evidence) -> list[tuple[Call, Call]]:
@@ -111,13 +150,13 @@ def wrong_step(evidence: Evidence) -> Sure | None:
 
 def _rest_dropped(evidence: Evidence) -> Call | None:
     """A short send whose rest was never sent: nothing followed on that descriptor, or something else came first."""
-    calls, recvs = own_sends(evidence), own_recvs(evidence)
-    for call in filter(_short, calls):
-        following = next((other for other in after(call, calls) if other.fd == call.fd), None)
-        until = following.index if following is not None else None
-        if until is None or any(recv.fd == call.fd and call.index < recv.index < until for recv in recvs):
-            return call
-    return None
+    latest: dict[int | None, Call] = {}
+    for call in own_calls(evidence, *SENDS, *RECVS):
+        if call.name in SENDS and call.socket:
+            latest[call.fd] = call
+        elif call.fd in latest and _short(latest[call.fd]):
+            return latest[call.fd]
+    return next((call for call in latest.values() if _short(call)), None)
 
 
 @cause(CAUSES, "short-as-error", text="send() took fewer bytes than it was given, and that was taken for a failure. It is its "
@@ -143,7 +182,7 @@ def old_position(evidence: Evidence) -> Sure | None:
     if run is None or wire is None or len(run.reported) < 2 or run.reported[0][0] != -1 or wire[0] == wire[1]:
         return None
     begin = own_sends(evidence)[:1]
-    return next((at(following) for call, following in _pairs(evidence) if failed(call) and call.errno != errno.EINTR
+    return next((at(following) for call, following in _pairs(evidence, across=True) if failed(call)
                  and following.args[POINTER] > begin[0].args[POINTER]), None)
 
 
@@ -285,12 +324,22 @@ def returns_count(evidence: Evidence) -> Sure | None:
 
 # ---- the end ----------------------------------------------------------------------------------------
 
-@cause(CAUSES, "waits-for-answer", "lab1", text="The client waits in recv() for an answer that nobody promised. This client only "
+@cause(CAUSES, "waits-for-answer", "lab1", text="The client waits for an answer that nobody promised. This client only "
        "sends: it reads nothing.")
 def waits_for_answer(evidence: Evidence) -> Sure | None:
-    calls, run = own_recvs(evidence), evidence.run
+    calls, run = own_calls(evidence, *RECVS, *GROUPS["poll"]), evidence.run
     stuck = run is not None and run.trouble is not None and run.trouble.kind == "stuck"
-    return at(calls[-1]) if calls and stuck and calls[-1].ended is None else None
+    asked = bool(calls) and calls[-1].ended is None and (calls[-1].socket or calls[-1].name in GROUPS["poll"])
+    return at(calls[-1]) if stuck and asked and function_of(evidence) != "prompt_line" else None
+
+
+@cause(CAUSES, "sleeps", "lab1", text="The program sleeps where nobody needs it to. The kernel goes on sending after close(): wait "
+       "for an event, and never for time.")
+def sleeps(evidence: Evidence) -> Sure | None:
+    run, own = evidence.run, all_own(evidence)
+    asleep = run is not None and run.trouble is not None and run.trouble.kind == "idle"
+    return at(own[-1]) if asleep and own and run is not None and run.trouble is not None \
+        and run.trouble.call in ("nanosleep", "clock_nanosleep") else None
 
 
 SO_LINGER, SOL_SOCKET = 13, 1

@@ -412,13 +412,15 @@ Test(peer_leaves, waits_for_no_answer,
 }
 
 Test(peer_leaves, descriptor_0_is_one_too,
-     .description = "with standard input closed the connection is descriptor 0, and it sends")
+     .description = "with standard input closed the connection is descriptor 0: it sends, and is closed")
 {
-    struct peer server = peer_listens("receive to end");
-    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "hello"},
-                                 .input_kind = INPUT_CLOSED);
-    expect_result(run, 0);
-    expect_received(server, bytes_of("hello"));
+    struct peer first = peer_listens("receive to end"), second = peer_listens("receive to end");
+    struct run run = start_student(.function = "client_send",
+                                   .args = {LOOPBACK, port_of(first), "hello", LOOPBACK, port_of(second)},
+                                   .input_kind = INPUT_CLOSED, .faults = "socket 2 waits");
+    wait_calls(run, 1);
+    expect(result_of(run, 1) == 0, "client_send() returned %s, not 0", returned(run, 1));
+    expect_received(first, bytes_of("hello"));
 }
 
 Test(peer_leaves, the_program_sends_a_message, .description = "the program sends its MESSAGE and exits with 0")
@@ -548,10 +550,18 @@ Test(prompts, only_the_newline_goes,
      .description = "only the newline goes: blanks, carriage returns and bytes beyond ASCII stay")
 {
     struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .times = "3",
-                                 .input = bytes_of("  two  words \nfrom Windows\r\n\xc4\xe3\xff\xfe\n"));
-    expect_answer(run, 1, bytes_of("  two  words "));
+                                 .input = bytes_of("  two \t words \nfrom Windows\r\n\xc4\xe3\xff\xfe\n"));
+    expect_answer(run, 1, bytes_of("  two \t words "));
     expect_answer(run, 2, bytes_of("from Windows\r"));
     expect_answer(run, 3, bytes_of("\xc4\xe3\xff\xfe"));
+}
+
+Test(prompts, a_long_line, .description = "a line of thousands of bytes is a line, where there is room for it")
+{
+    struct bytes line = random_text(random_number(1000, 4000));
+    struct run run = run_student(.function = "prompt_line", .args = {"> ", "4096"},
+                                 .input = join_bytes(line, bytes_of("\n")));
+    expect_answer(run, 1, line);
 }
 
 Test(prompts, a_line_that_just_fits,
