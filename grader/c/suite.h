@@ -135,7 +135,7 @@ int listener_backlog(struct run run);                /* what listen() was given,
 int listener_waiting(struct run run);                /* complete connections that accept() hasn't taken */
 int count_calls(struct run run, const char *group);  /* recorded calls of "accept", "send", … */
 int count_failed(struct run run, const char *group); /* those that failed, unless a fault made them */
-bool spins(struct run run, const char *group);       /* it repeats that call without pausing between */
+bool spins(struct run run, const char *group);       /* it repeats that call, which fails, within 9 ms */
 
 long long result_of(struct run run, int n); /* the probe's nth call, from 1 */
 int errno_of(struct run run, int n);

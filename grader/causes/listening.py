@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 
-from ..evidence import Evidence
-from .base import Cause, Sure, at, cause, host_of, last_report, own_calls, port_of, swapped
+from ..evidence import Call, Evidence
+from .base import (
+    Cause, Sure, after, all_own, at, cause, failed, function_of, host_of, own_calls, port_of, returned, swapped,
+)  # fmt: skip
 
 CAUSES: list[Cause] = []
-ANY = "0.0.0.0"
+LAB = "lab3"
+AF_INET, AF_INET6 = 2, 10
+ANY, LOOPBACK, NO_ADDRESS = "0.0.0.0", "127.0.0.1", "255.255.255.255"
 
 
 def _asked(evidence: Evidence) -> tuple[str, int, int] | None:
@@ -20,108 +24,190 @@ def _asked(evidence: Evidence) -> tuple[str, int, int] | None:
     return ip, int(run.args[1]), int(run.args[2])
 
 
-@cause(CAUSES, "no-bind", text="The socket was never bound, so listen() gave it a port of the kernel's choice, which no client "
-       "knows. bind() says which address and port it is.")
+def _is_address(text: str) -> bool:
+    parts = text.split(".")
+    return len(parts) == 4 and all(part.isdigit() and len(part) <= 3 and int(part) < 256 for part in parts)
+
+
+def _turned(host: str) -> str:
+    return ".".join(reversed(host.split(".")))
+
+
+def _binds(evidence: Evidence) -> list[Call]:
+    """Each bind() to an IPv4 address."""
+    return [call for call in own_calls(evidence, "bind") if call.family == AF_INET and call.address]
+
+
+def _gave_one(evidence: Evidence) -> bool:
+    """Whether the last call of server_listen() returned a descriptor."""
+    result = returned(evidence)
+    return function_of(evidence) == "server_listen" and result is not None and result >= 0
+
+
+# ---- the calls and their order ----------------------------------------------------------------------
+
+@cause(CAUSES, "listen-first", LAB, text="listen() came before bind(). A socket that listens has its port already, one of the "
+       "kernel's choice, and can't be bound any more (EINVAL).")
+def listen_first(evidence: Evidence) -> Sure | None:
+    listens = [call for call in own_calls(evidence, "listen") if call.result == 0]
+    return next((at(call) for call in own_calls(evidence, "bind") if failed(call) and call.errno == errno.EINVAL
+                 and any(call in after(listen, [call]) and listen.fd == call.fd for listen in listens)), None)
+
+
+@cause(CAUSES, "no-bind", LAB, text="The socket was never bound, so listen() gave it a port of the kernel's choice, which no "
+       "client knows. bind() says which address and port it is.")
 def no_bind(evidence: Evidence) -> Sure | None:
     listens = own_calls(evidence, "listen")
     return at(listens[0]) if listens and not own_calls(evidence, "bind") else None
 
 
-@cause(CAUSES, "no-listen", text="The socket was bound and never told to listen. Without listen() it isn't a listener: no client "
-       "gets through, and accept() fails with EINVAL.")
+@cause(CAUSES, "no-listen", LAB, text="The socket was bound and never told to listen. Without listen() it isn't a listener: "
+       "callers are refused, and accept() fails with EINVAL.")
 def no_listen(evidence: Evidence) -> Sure | None:
     binds = [call for call in own_calls(evidence, "bind") if call.result == 0]
-    return at(binds[-1]) if binds and not own_calls(evidence, "listen") else None
+    return at(binds[-1]) if binds and _gave_one(evidence) and not own_calls(evidence, "listen") else None
 
 
-@cause(CAUSES, "bind-family", text="The address has no family: sin_family is 0. Set it to AF_INET.")
+# ---- the address ------------------------------------------------------------------------------------
+
+@cause(CAUSES, "bind-family", LAB, text="The address isn't marked as an IPv4 address: its sin_family must be AF_INET, as it is, "
+       "without htons(). Nobody else fills it in.")
 def bind_family(evidence: Evidence) -> Sure | None:
-    return next((at(call) for call in own_calls(evidence, "bind") if call.family == 0), None)
+    return next((at(call) for call in own_calls(evidence, "bind")
+                 if call.family is not None and call.family not in (AF_INET, AF_INET6)), None)
 
 
-@cause(CAUSES, "no-htons-bind", text="The port's two bytes are the wrong way round: sin_port is in network byte order, so it "
+@cause(CAUSES, "inet-addr-host", LAB, text="inet_addr() answers text that is no address with 255.255.255.255, and bind() takes "
+       "even that. inet_pton() tells the two apart.")
+def inet_addr_host(evidence: Evidence) -> Sure | None:
+    return next((at(call) for call in _binds(evidence) if host_of(call.address) == NO_ADDRESS), None)
+
+
+@cause(CAUSES, "names-too", LAB, text="A name was looked up. The contract takes an address in figures and dots; anything else is "
+       "EINVAL here (getaddrinfo() has a flag for that).")
+def names_too(evidence: Evidence) -> Sure | None:
+    asked = _asked(evidence)
+    if asked is None or not asked[0] or _is_address(asked[0]):
+        return None
+    found = [call for call in own_calls(evidence, "getaddrinfo") if call.result == 0]
+    return at(found[-1]) if found and _binds(evidence) else None
+
+
+@cause(CAUSES, "second-choice", LAB, text="bind() said no, and another address or port was taken instead. The caller asked for "
+       "this one and doesn't learn of the other: tell the failure, -1 with errno.")
+def second_choice(evidence: Evidence) -> Sure | None:
+    binds = _binds(evidence)
+    return next((at(second) for first, second in zip(binds, binds[1:])
+                 if failed(first) and second.result == 0 and first.fd == second.fd and first.address != second.address),
+                None)
+
+
+@cause(CAUSES, "no-htons", LAB, text="The port's two bytes are the wrong way round: sin_port is in network byte order, so it "
        "wants htons(port).")
-def no_htons_bind(evidence: Evidence) -> Sure | None:
+def no_htons(evidence: Evidence) -> Sure | None:
     asked = _asked(evidence)
     if asked is None or swapped(asked[1]) == asked[1]:
         return None
-    return next((at(call) for call in own_calls(evidence, "bind") if port_of(call.address) == swapped(asked[1])), None)
+    return next((at(call) for call in _binds(evidence) if port_of(call.address) == swapped(asked[1])), None)
 
 
-@cause(CAUSES, "fixed-listen-port", text="The server listens at a port of its own choice, not at the one it was given. Port 0 "
-       "means that the kernel chooses.")
-def fixed_listen_port(evidence: Evidence) -> Sure | None:
+@cause(CAUSES, "wrong-listen-port", LAB, text="The listener's port isn't the one that was given: it stands in the code, is left "
+       "from an earlier call, or was never filled in. (Port 0 lets the kernel choose.)")
+def wrong_listen_port(evidence: Evidence) -> Sure | None:
     asked = _asked(evidence)
-    return next((at(call) for call in own_calls(evidence, "bind")
-                 if asked and call.family == 2 and port_of(call.address) not in (asked[1], swapped(asked[1]))), None)
+    return next((at(call) for call in _binds(evidence)
+                 if asked and port_of(call.address) not in (asked[1], swapped(asked[1]))), None)
 
 
-@cause(CAUSES, "lo-only", text="The listener is bound to 127.0.0.1, so only that address reaches it. Every address of the machine "
-       "is INADDR_ANY, 0.0.0.0.")
+@cause(CAUSES, "no-htonl", LAB, text="The four bytes of the IP address are the wrong way round. INADDR_LOOPBACK and its like are "
+       "numbers in your machine's order: htonl() makes the network's of them. inet_pton() has done it already.")
+def no_htonl(evidence: Evidence) -> Sure | None:
+    asked = _asked(evidence)
+    meant = {asked[0] or LOOPBACK, LOOPBACK} if asked is not None else set()
+    wrong = {_turned(host) for host in meant} - meant
+    return next((at(call) for call in _binds(evidence) if host_of(call.address) in wrong), None)
+
+
+@cause(CAUSES, "lo-only", LAB, text="The listener is bound to 127.0.0.1 and reached at that address alone. Every address of the "
+       "machine is INADDR_ANY, 0.0.0.0; and 127.0.0.2 is another address than 127.0.0.1.")
 def lo_only(evidence: Evidence) -> Sure | None:
     asked = _asked(evidence)
-    if asked is None or asked[0]:
+    if asked is None or asked[0] == LOOPBACK or (asked[0] and not _is_address(asked[0])):
         return None
-    return next((at(call) for call in own_calls(evidence, "bind") if host_of(call.address) == "127.0.0.1"), None)
+    return next((at(call) for call in _binds(evidence) if host_of(call.address) == LOOPBACK), None)
 
 
-@cause(CAUSES, "any-only", text="The listener is bound to every address of the machine, though it was given one: whoever reaches "
-       "the machine gets in.")
+@cause(CAUSES, "any-only", LAB, text="The listener is bound to every address of the machine, though it was given one: whoever "
+       "reaches the machine gets in.")
 def any_only(evidence: Evidence) -> Sure | None:
     asked = _asked(evidence)
-    if asked is None or not asked[0]:
+    if asked is None or not _is_address(asked[0]) or asked[0] == ANY:
         return None
-    return next((at(call) for call in own_calls(evidence, "bind")
-                 if host_of(call.address) == ANY and not _text_failed(evidence)), None)
+    return next((at(call) for call in _binds(evidence) if host_of(call.address) == ANY), None)
 
 
-def _text_failed(evidence: Evidence) -> bool:
-    """Whether inet_pton() said that the text is no address."""
-    return any(call.result == 0 for call in own_calls(evidence, "inet_pton"))
-
-
-@cause(CAUSES, "foreign-ip", text="The program binds to an address of its own choice. Only addresses that this machine has can be "
-       "bound (EADDRNOTAVAIL); use the one that is given.")
+@cause(CAUSES, "foreign-ip", LAB, text="The address that was bound isn't the one that was given, and this machine doesn't have it: "
+       "it stands in the code, or was never filled in.")
 def foreign_ip(evidence: Evidence) -> Sure | None:
     asked = _asked(evidence)
-    if asked is None:
+    return next((at(call) for call in _binds(evidence) if asked and call.errno == errno.EADDRNOTAVAIL
+                 and not call.faulted and host_of(call.address) != asked[0]), None)
+
+
+@cause(CAUSES, "null-address", LAB, text="NULL and an empty text both mean every address, and neither is an address to be read: "
+       "ask for both of them first.")
+def null_address(evidence: Evidence) -> Sure | None:
+    asked, run = _asked(evidence), evidence.run
+    if asked is None or asked[0] or run is None or own_calls(evidence, "bind"):
         return None
-    backwards = ".".join(reversed(asked[0].split(".")))
-    return next((at(call) for call in own_calls(evidence, "bind")
-                 if call.family == 2 and host_of(call.address) not in (asked[0], backwards, ANY, "127.0.0.1", "255.255.255.255")
-                 and call.errno == errno.EADDRNOTAVAIL and host_of(call.address) != "1.0.0.127"), None)
+    refused = returned(evidence) == -1 and not any(failed(call) for call in own_calls(evidence, "socket"))
+    return Sure() if refused or run.signal is not None else None
 
 
-@cause(CAUSES, "inaddr-order", text="INADDR_LOOPBACK and its like are numbers in host order: the address wants htonl(). As it is, "
-       "127.0.0.1 reads 1.0.0.127.")
-def inaddr_order(evidence: Evidence) -> Sure | None:
-    return next((at(call) for call in own_calls(evidence, "bind") if host_of(call.address) == "1.0.0.127"), None)
+# ---- the backlog ------------------------------------------------------------------------------------
+
+def _other_backlog(evidence: Evidence) -> Call | None:
+    """A listen() with another number than was given, where one call of the function went well."""
+    asked, run = _asked(evidence), evidence.run
+    if asked is None or run is None or run.times != 1 or not _gave_one(evidence):
+        return None
+    return next((call for call in own_calls(evidence, "listen") if call.result == 0 and call.args[1] != asked[2]), None)
 
 
-@cause(CAUSES, "inet-addr-bind", text="inet_addr() answers text that is no address with 255.255.255.255, and bind() takes even "
-       "that. inet_pton() tells the two apart.")
-def inet_addr_bind(evidence: Evidence) -> Sure | None:
-    return next((at(call) for call in own_calls(evidence, "bind") if host_of(call.address) == "255.255.255.255"), None)
+@cause(CAUSES, "backlog0", LAB, text="listen() got 0, which isn't \"no limit\": one client may wait in the queue, and the others "
+       "don't get in. The number to give it is backlog.")
+def backlog0(evidence: Evidence) -> Sure | None:
+    call = _other_backlog(evidence)
+    return at(call) if call is not None and call.args[1] == 0 else None
 
 
-@cause(CAUSES, "backlog", text="listen() got another backlog than server_listen() was given. It is the caller who knows how many "
-       "clients may wait in the queue.")
-def backlog(evidence: Evidence) -> Sure | None:
-    asked = _asked(evidence)
-    return next((at(call) for call in own_calls(evidence, "listen") if asked and call.args[1] != asked[2]), None)
+@cause(CAUSES, "fixed-backlog", LAB, text="listen() got another number than server_listen() was given. It is the caller who knows "
+       "how many clients may wait in the queue.")
+def fixed_backlog(evidence: Evidence) -> Sure | None:
+    call = _other_backlog(evidence)
+    return at(call) if call is not None else None
 
 
-@cause(CAUSES, "bind-unchecked", text="bind() failed, and the program went on as if it had not: listen() then chose a port of its "
-       "own. Look at what bind() returns.")
+# ---- what the calls said, and what is returned ------------------------------------------------------
+
+@cause(CAUSES, "bind-unchecked", LAB, text="bind() failed, and the program went on as if it had not: listen() then took a port of "
+       "the kernel's choice. Look at what bind() returns.")
 def bind_unchecked(evidence: Evidence) -> Sure | None:
-    failed = [call for call in own_calls(evidence, "bind") if call.result == -1]
-    went_on = own_calls(evidence, "listen")
-    return at(failed[-1]) if failed and went_on and went_on[-1].index > failed[-1].index else None
+    listens = own_calls(evidence, "listen")
+    return next((at(call) for call in own_calls(evidence, "bind")
+                 if failed(call) and any(listen.fd == call.fd for listen in after(call, listens))), None)
 
 
-@cause(CAUSES, "listen-unchecked", text="listen() failed, and the program went on as if it had not. Look at what listen() "
+@cause(CAUSES, "listen-unchecked", LAB, text="listen() failed, and the program went on as if it had not. Look at what listen() "
        "returns.")
 def listen_unchecked(evidence: Evidence) -> Sure | None:
-    failed = [call for call in own_calls(evidence, "listen") if call.result == -1]
-    report = last_report(evidence)
-    return at(failed[-1]) if failed and report is not None and report[0] >= 0 else None
+    listens = own_calls(evidence, "listen")
+    return at(listens[-1]) if listens and failed(listens[-1]) and _gave_one(evidence) else None
+
+
+@cause(CAUSES, "zero-refused", LAB, text="The descriptor was 0, and 0 was taken for a failure. It is a good descriptor, the first "
+       "one when standard input is closed. Only -1 is failure.")
+def zero_refused(evidence: Evidence) -> Sure | None:
+    made, result = own_calls(evidence, "socket"), returned(evidence)
+    gave_up = result == -1 and not any(failed(call) for call in all_own(evidence))
+    return at(made[-1]) if made and made[-1].result == 0 and gave_up else None

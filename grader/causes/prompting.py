@@ -166,7 +166,7 @@ def fgets_nl(evidence: Evidence) -> Sure | None:
     return Sure() if kept or (wire and evidence.run is not None and evidence.run.function == "") else None
 
 
-@cause(CAUSES, "sizeof-line", LAB, text="The line was cut after 7 bytes: sizeof line is the size of a pointer, 8, one of them for "
+@cause(CAUSES, "sizeof-pointer", LAB, text="The line was cut after 7 bytes: sizeof line is the size of a pointer, 8, one of them for "
        "the NUL. How much room there is only cap knows.")
 def sizeof_line(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
@@ -183,7 +183,7 @@ def own_limit(evidence: Evidence) -> Sure | None:
     return Sure() if wrong.got == EMSGSIZE or cut else None
 
 
-@cause(CAUSES, "returns-length", LAB, text="The length of the line was returned. 1 says that there is a line; its length strlen() "
+@cause(CAUSES, "returns-count", LAB, text="The length of the line was returned. 1 says that there is a line; its length strlen() "
        "knows.")
 def returns_length(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
@@ -198,15 +198,6 @@ def last_char_cut(evidence: Evidence) -> Sure | None:
     cut = wrong is not None and wrong.due[0] == 1 and wrong.due[2] and wrong.got == (1, 0, wrong.due[2][:-1])
     ends = wrong is not None and (wrong.last or len(wrong.due[2]) == wrong.cap - 1)
     return Sure() if cut and ends else None
-
-
-@cause(CAUSES, "cr-cut", LAB, text="A carriage return was taken off with the newline, or ended the line. It is a byte of the line "
-       "like any other.")
-def cr_cut(evidence: Evidence) -> Sure | None:
-    wrong = _wrong(evidence)
-    if wrong is None or not _gave_line(wrong) or b"\r" not in wrong.due[2]:
-        return None
-    return Sure() if wrong.got[2] == wrong.due[2].split(b"\r")[0] else None
 
 
 @cause(CAUSES, "char-eof", LAB, text="The byte 0xff ended the line: kept in a char it looks like EOF. getchar() returns an int so "
@@ -230,12 +221,14 @@ def scanf_word(evidence: Evidence) -> Sure | None:
     return Sure() if cut or skipped else None
 
 
-@cause(CAUSES, "trims", LAB, text="The blanks around the line were taken off. They belong to it: only the newline goes.")
+@cause(CAUSES, "trims", LAB, text="Blanks or a carriage return were taken off with the newline. They belong to the line: only the "
+       "newline goes.")
 def trims(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
     if wrong is None or not _gave_line(wrong) or wrong.got[2] == wrong.due[2]:
         return None
-    return Sure() if wrong.got[2] in (wrong.due[2].strip(), wrong.due[2].lstrip(), wrong.due[2].rstrip()) else None
+    line = wrong.due[2]
+    return Sure() if wrong.got[2] in (line.strip(), line.lstrip(), line.rstrip(), line.split(b"\r")[0]) else None
 
 
 # ---- the line after it ------------------------------------------------------------------------------

@@ -1,188 +1,246 @@
-"""Mistakes of a server: accepting, talking, one client after another."""
+"""Mistakes of server_run(): one client after another, none of them the end of all, and the listener's end."""
 
 from __future__ import annotations
 
 import errno
 
 from ..evidence import Call, Evidence
-from .base import ACCEPTS, Cause, Sure, after, at, cause, last_report, own_calls, own_recvs, own_sends, swapped
+from .accepting import SHORTAGE
+from .base import Cause, Sure, after, at, cause, failed, own_calls, own_recvs
+from .talks import Talk, accepted, accepts, ended_well, gave_up, listener, number, talks, wanted_clients
 
 CAUSES: list[Cause] = []
-ONE_CLIENTS_TROUBLE = (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENETUNREACH, errno.ENONET,
-                       errno.ENOPROTOOPT, errno.EHOSTDOWN, errno.EHOSTUNREACH)
-SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+LAB = "lab3"
+ENOUGH = 3
+PAUSE_NS = 9_000_000                # between two tries: a right program waits longer
+MANY = 10                           # descriptors of a server that serves one client after another
 
 
-def _accepts(evidence: Evidence) -> list[Call]:
-    return own_calls(evidence, *ACCEPTS)
+def _went_wrong(talk: Talk) -> bool:
+    return any(failed(call) and call.errno != errno.EINTR for call in (*talk.recvs, *talk.sends))
 
 
-@cause(CAUSES, "io-listener", text="recv() or send() was called on the listener. It only takes new clients; each client has the "
-       "descriptor that accept() returned.")
-def io_listener(evidence: Evidence) -> Sure | None:
-    listeners = {call.fd for call in own_calls(evidence, "listen", *ACCEPTS)}
-    fresh = {call.result for call in _accepts(evidence)}
-    return next((at(call) for call in (*own_recvs(evidence), *own_sends(evidence))
-                 if call.fd in listeners and call.fd not in fresh), None)
+def _over(talk: Talk) -> bool:
+    """The client has ended, or the connection broke."""
+    return any(call.result == 0 for call in talk.recvs) or _went_wrong(talk)
 
 
-@cause(CAUSES, "while-accept", text="accept() fails with -1, and -1 is \"true\": it was used as a descriptor. Compare with -1.")
-def while_accept(evidence: Evidence) -> Sure | None:
-    failed = [call for call in _accepts(evidence) if call.result == -1]
-    used = own_calls(evidence, "recv", "send", "read", "write", "close", "recvfrom", "sendto", "fcntl", "getpeername")
-    return at(failed[0]) if failed and any(call.fd == -1 for call in used) else None
+# ---- a connection's life ----------------------------------------------------------------------------
+
+@cause(CAUSES, "closed-before-served", LAB, text="The connection was closed before the conversation was over: what follows fails with "
+       "EBADF. Closing it is the last thing that happens to it.")
+def closed_before_served(evidence: Evidence) -> Sure | None:
+    broken = {call.fd for call in own_calls(evidence, "recv", "read", "recvfrom", "recvmsg", "readv")
+              if failed(call) and call.errno == errno.EBADF}
+    return next((at(call) for call in own_calls(evidence, "close") if call.fd in broken and call.result == 0), None)
 
 
-@cause(CAUSES, "addrlen", text="accept() wants to know how much room the address has: the length must be set to sizeof address "
-       "before each call, and accept() changes it.")
-def addrlen(evidence: Evidence) -> Sure | None:
-    calls = _accepts(evidence)
-    bad = [call for call in calls if call.result == -1 and not call.faulted and call.errno in (errno.EFAULT, errno.EINVAL)]
-    listening = bool(evidence.peers) and "unlistened" not in " ".join(evidence.run.args if evidence.run else ())
-    if bad and listening:
-        return at(bad[0])
-    said = evidence.failure.actual or b""
-    nobody = said.startswith(b"0.0.0.0") or (said.endswith(b":0") and bool(said))
-    return at(calls[-1]) if calls and nobody else None
-
-
-@cause(CAUSES, "no-ntohs", text="The port was written as it stands in the address, in network byte order. ntohs() makes a number "
-       "of it that you can read.")
-def no_ntohs(evidence: Evidence) -> Sure | None:
-    wanted, said = evidence.failure.expected or b"", evidence.failure.actual or b""
-    if b":" not in wanted or b":" not in said:
+@cause(CAUSES, "drops-clients", LAB, text="A client was accepted and its connection closed, or forgotten, without a word. Each client "
+       "that accept() gives is served; who isn't wanted stays in the queue.")
+def drops_clients(evidence: Evidence) -> Sure | None:
+    if wanted_clients(evidence) is None:
         return None
-    try:
-        due, got = int(wanted.rpartition(b":")[2]), int(said.rpartition(b":")[2])
-    except ValueError:
+    copied = {call.fd for call in own_calls(evidence, "dup", "fcntl")}
+    return next((at(talk.closed) for talk in talks(evidence) if talk.accepted is not None and talk.closed is not None
+                 and not talk.recvs and talk.fd not in copied), None)
+
+
+@cause(CAUSES, "no-close", LAB, text="The connection was never closed. The client waits for the end of the stream, and each client "
+       "costs a descriptor.")
+def no_close(evidence: Evidence) -> Sure | None:
+    if wanted_clients(evidence) is None:
         return None
-    calls = _accepts(evidence)
-    if due == got or swapped(due) != got % 65536:
+    closed = own_calls(evidence, "close")
+    for talk in talks(evidence):
+        if talk.accepted is not None and talk.closed is None and _over(talk) and _left_behind(talk, evidence):
+            return at(talk.accepted)
+    copies = [call for call in own_calls(evidence, "dup", "fcntl") if (call.result or 0) > 2]
+    return next((at(call) for call in copies if not any(other.fd == call.result for other in after(call, closed))
+                 and any(recv.fd == call.result for recv in own_recvs(evidence))), None)
+
+
+def _left_behind(talk: Talk, evidence: Evidence) -> bool:
+    """server_run() went on to the next client, or returned; and nothing else was closed in this one's place."""
+    rest = after(talk.calls[-1], accepts(evidence))
+    closes = [call for call in after(talk.calls[-1], own_calls(evidence, "close"))
+              if call.fd != listener(evidence) and (not rest or call.index < rest[0].index)]
+    return not closes and (bool(rest) or ended_well(evidence))
+
+
+@cause(CAUSES, "fd-leak", LAB, text="For each client a descriptor is opened that is never closed, besides its connection. A server "
+       "that runs for a day has none left.")
+def fd_leak(evidence: Evidence) -> Sure | None:
+    run, good = evidence.run, accepted(evidence)
+    found = run.findings if run is not None and evidence.failure.kind == "memory" else ()
+    if found and found[0].kind == "descriptor":
+        return Sure(found[0].where)
+    if run is None or run.function != "server_run" or len(run.descriptors) < max(MANY, len(good) // 2):
         return None
-    return at(calls[-1]) if calls else Sure()
-
-
-@cause(CAUSES, "accept-eintr", text="A signal interrupted accept() (EINTR). Nothing is wrong: the same accept, once more.")
-def accept_eintr(evidence: Evidence) -> Sure | None:
-    return _gave_up(evidence, (errno.EINTR,))
-
-
-@cause(CAUSES, "accept-exit", text="One client broke off while it waited in the queue, and accept() told so. That is this client's "
-       "trouble and not the server's: accept the next one.")
-def accept_exit(evidence: Evidence) -> Sure | None:
-    return _gave_up(evidence, ONE_CLIENTS_TROUBLE)
-
-
-def _gave_up(evidence: Evidence, errnos: tuple[int, ...]) -> Sure | None:
-    calls = _accepts(evidence)
-    struck = [call for call in calls if call.result == -1 and call.errno in errnos and call.faulted]
-    return at(struck[-1]) if struck and not after(struck[-1], calls) else None
-
-
-@cause(CAUSES, "emfile-exit", text="No descriptor was left for the next client (EMFILE), and the server gave up. Descriptors come "
-       "back when a client leaves: wait a little and try again.")
-def emfile_exit(evidence: Evidence) -> Sure | None:
-    run, calls = evidence.run, _accepts(evidence)
-    struck = [call for call in calls if call.result == -1 and call.errno in SHORTAGE]
-    if run is None or not struck or after(struck[-1], calls) or run.function == "server_accept":
+    if any(talk.closed is None for talk in talks(evidence) if talk.accepted is not None):
         return None
-    return at(struck[-1])
+    made = own_calls(evidence, "socket", "dup", "epoll_create1")
+    left = [call for call in made if call.result in run.descriptors]
+    return at(left[-1]) if left else Sure()
 
 
-@cause(CAUSES, "emfile-spin", text="No descriptor was left for the next client (EMFILE), and the server asked again at once, "
-       "thousands of times a second. Wait a little between two tries.")
-def emfile_spin(evidence: Evidence) -> Sure | None:
-    struck = [call for call in _accepts(evidence)[-200:] if call.result == -1 and call.errno in SHORTAGE]
-    return at(struck[0]) if len(struck) >= 100 else None
+# ---- how many, and how it returns -------------------------------------------------------------------
 
-
-@cause(CAUSES, "accept-spins", text="accept() fails for good here, and the loop asks for ever. Only errors that pass are worth "
-       "another try.")
-def accept_spins(evidence: Evidence) -> Sure | None:
-    calls = _accepts(evidence)[-100:]
-    bad = (errno.EINVAL, errno.EBADF, errno.ENOTSOCK, errno.EOPNOTSUPP)
-    return at(calls[0]) if len(calls) == 100 and all(call.errno in bad and call.result == -1 for call in calls) else None
-
-
-@cause(CAUSES, "serve-once", text="After one recv() and its answer the conversation was over for the server, but not for the "
-       "client. Go on until recv() gives 0.")
-def serve_once(evidence: Evidence) -> Sure | None:
-    run = evidence.run
-    if run is None or run.function not in ("serve_client", "server_run", ""):
-        return None
-    recvs = [call for call in own_recvs(evidence) if not (call.result == -1 and call.errno == errno.EINTR)]
-    by_fd: dict[int | None, list[Call]] = {}
-    for call in recvs:
-        by_fd.setdefault(call.fd, []).append(call)
-    done = run.reported or own_calls(evidence, "close", "shutdown")
-    return next((at(calls[0]) for calls in by_fd.values()
-                 if len(calls) == 1 and (calls[0].result or 0) > 0 and done), None)
-
-
-@cause(CAUSES, "exit-after-1", text="The server took one client and was done. A server goes back to accept() when a client has "
+@cause(CAUSES, "exit-after-1", LAB, text="The server took one client and was done. A server goes back to accept() when a client has "
        "left.")
 def exit_after_1(evidence: Evidence) -> Sure | None:
-    run = evidence.run
-    good = [call for call in _accepts(evidence) if (call.result or -1) >= 0]
-    if run is None or run.function not in ("server_run", "") or len(good) != 1 or run.running:
+    wanted, good = wanted_clients(evidence), accepted(evidence)
+    done = wanted is not None and wanted != 1 and len(good) == 1 and ended_well(evidence)
+    return at(good[0]) if done else None
+
+
+@cause(CAUSES, "no-limit", LAB, text="With clients 0 the server came to an end. 0 is no number of clients to count to: it means that "
+       "there is no limit.")
+def no_limit(evidence: Evidence) -> Sure | None:
+    return Sure() if wanted_clients(evidence) == 0 and ended_well(evidence) else None
+
+
+@cause(CAUSES, "too-few", LAB, text="The server returned before all clients were accepted that it was asked to serve. Count what "
+       "accept() gave, from 1 to clients.")
+def too_few(evidence: Evidence) -> Sure | None:
+    return Sure() if len(accepted(evidence)) < (wanted_clients(evidence) or 0) and ended_well(evidence) else None
+
+
+def _one_more(evidence: Evidence) -> Call | None:
+    """An accept() after the last client that was asked for."""
+    wanted, good = wanted_clients(evidence), accepted(evidence)
+    if not wanted or len(good) < wanted:
         return None
-    wanted = run.args[-1] if run.function else ""
-    return at(good[0]) if wanted != "1" and run.signal is None and "1" not in run.args[:-1] else None
+    more = after(good[wanted - 1], accepts(evidence))
+    return more[0] if more else None
 
 
-@cause(CAUSES, "no-close", text="The connection was never closed. The client waits for the end of the stream, and each client costs "
-       "a descriptor.")
-def no_close(evidence: Evidence) -> Sure | None:
-    run = evidence.run
-    if run is None or run.function not in ("server_run", ""):
+@cause(CAUSES, "bad-not-counted", LAB, text="The server waits for one client more than it was asked for: one whose conversation failed "
+       "wasn't counted. clients is how many to accept, however they end.")
+def bad_not_counted(evidence: Evidence) -> Sure | None:
+    more = _one_more(evidence)
+    return at(more) if more is not None and any(_went_wrong(talk) for talk in talks(evidence)) else None
+
+
+@cause(CAUSES, "too-many", LAB, text="The server waits for one client more than it was asked for. clients is how many to accept in "
+       "all.")
+def too_many(evidence: Evidence) -> Sure | None:
+    more = _one_more(evidence)
+    return at(more) if more is not None else None
+
+
+def _last_talk(evidence: Evidence) -> Talk | None:
+    """The conversation after which server_run() gave up."""
+    found, calls = talks(evidence), accepts(evidence)
+    if wanted_clients(evidence) is None or not found or not gave_up(evidence) or failed(calls[-1]):
         return None
-    recvs, closed = own_recvs(evidence), own_calls(evidence, "close")
-    for call in _accepts(evidence):
-        ended = [recv for recv in recvs if recv.fd == call.result and recv.index > call.index and recv.result == 0]
-        if ended and not [other for other in closed if other.fd == call.result and other.index > call.index]:
-            return at(call)
-    return None
+    return found[-1] if _over(found[-1]) else None
 
 
-@cause(CAUSES, "one-client-ends-all", text="One client's conversation failed, and the server stopped. It is that client's trouble "
-       "alone: close its connection and take the next one.")
+@cause(CAUSES, "last-result", LAB, text="The last client's conversation failed, and server_run() returned -1 for it. How one client "
+       "ended is no result of the server: all were served, so it is 0.")
+def last_result(evidence: Evidence) -> Sure | None:
+    talk = _last_talk(evidence)
+    return at(talk.calls[-1]) if talk is not None and len(accepted(evidence)) == wanted_clients(evidence) else None
+
+
+@cause(CAUSES, "one-client-ends-all", LAB, text="One client's conversation failed or was empty, and the server stopped. It is that "
+       "client's trouble alone: close its connection and take the next one.")
 def one_client_ends_all(evidence: Evidence) -> Sure | None:
-    run, report = evidence.run, last_report(evidence)
-    if run is None or run.function != "server_run" or report is None or report[0] != -1:
+    talk = _last_talk(evidence)
+    over = [call for call in (*talk.recvs, *talk.sends) if failed(call) or call.result == 0] if talk is not None else []
+    return at(over[-1]) if over else None
+
+
+# ---- no descriptor, no memory -----------------------------------------------------------------------
+
+def _struck(evidence: Evidence) -> list[Call]:
+    """Those at the end of the run's accept() calls for which something was short."""
+    calls = accepts(evidence)
+    if wanted_clients(evidence) is None or not calls or calls[-1].errno not in SHORTAGE:
+        return []
+    return [call for call in calls if failed(call) and call.errno in SHORTAGE]
+
+
+@cause(CAUSES, "emfile-spin", LAB, text="No descriptor was left for the next client (EMFILE), and the server asked again almost at "
+       "once, over and over, and uses up the processor. Wait a little between two tries.")
+def emfile_spin(evidence: Evidence) -> Sure | None:
+    calls = accepts(evidence)
+    quick = [call for call, following in zip(calls, calls[1:]) if failed(call) and call.errno in SHORTAGE
+             and not call.faulted and following.began - (call.ended or 0) < PAUSE_NS]
+    return at(quick[0]) if wanted_clients(evidence) is not None and len(quick) >= ENOUGH else None
+
+
+@cause(CAUSES, "emfile-long", LAB, text="No descriptor was left (EMFILE), and the server sleeps too long before it tries again. The "
+       "client waits all that time: at most a second.")
+def emfile_long(evidence: Evidence) -> Sure | None:
+    run, struck = evidence.run, _struck(evidence)
+    asleep = run is not None and run.trouble is not None and run.trouble.kind == "idle"
+    return at(struck[-1]) if asleep and struck else None
+
+
+@cause(CAUSES, "emfile-exit", LAB, text="Nothing was left for the next client, no descriptor (EMFILE) or no memory, and the server "
+       "gave up. They come back when a client leaves: wait a little and try again.")
+def emfile_exit(evidence: Evidence) -> Sure | None:
+    struck = _struck(evidence)
+    return at(struck[-1]) if struck and gave_up(evidence) else None
+
+
+# ---- what is said -----------------------------------------------------------------------------------
+
+@cause(CAUSES, "not-told", LAB, text="Something that happened wasn't told with say(), or without the client's name: EVENT_CLIENT when "
+       "it was accepted, EVENT_RECEIVED for each recv() that gave bytes, EVENT_GONE when its connection is closed.")
+def not_told(evidence: Evidence) -> Sure | None:
+    run, good = evidence.run, accepted(evidence)
+    if run is None or evidence.failure.kind not in ("said", "output", "wait"):
         return None
-    failed = [call for call in (*own_recvs(evidence), *own_sends(evidence))
-              if call.result == -1 and call.errno in (errno.ECONNRESET, errno.EPIPE)]
-    return at(failed[-1]) if failed and not after(failed[-1], _accepts(evidence)) else None
+    lines = run.output.split(b"\n")
+    told = {word: [line for line in lines if line.startswith(word)] for word in (b"client ", b"received ", b"gone ")}
+    gave = [call for call in own_recvs(evidence) if (call.result or 0) > 0]
+    if gave and not told[b"received "]:
+        return at(gave[0])
+    closed = [talk.closed for talk in talks(evidence) if talk.accepted is not None and talk.closed is not None]
+    done = closed if run.status == 0 or run.reported else closed[:-1]
+    if len(told[b"client "]) < len(good) and evidence.failure.kind == "output":
+        return at(good[0])
+    unnamed = b"gone ?" in lines or b"client ?" in lines
+    missing = len(told[b"gone "]) < len(done) or unnamed
+    return at(done[-1]) if done and missing and evidence.failure.kind == "output" else None
 
 
-@cause(CAUSES, "reset-as-end", text="recv() failed, and the function took it for the end of the stream. Only 0 is the end: -1 is "
-       "an error, and errno says which.")
-def reset_as_end(evidence: Evidence) -> Sure | None:
-    report, run = last_report(evidence), evidence.run
-    failed = [call for call in own_recvs(evidence) if call.result == -1 and call.errno != errno.EINTR]
-    wrong = report is not None and run is not None and run.function == "serve_client" and report[0] == 0
-    return at(failed[-1]) if failed and wrong else None
+# ---- the listener's end -----------------------------------------------------------------------------
+
+def _serves_last(evidence: Evidence) -> Call | None:
+    """The accept() of the last client that was asked for, once its conversation has begun."""
+    wanted, good = wanted_clients(evidence), accepted(evidence)
+    if not wanted or len(good) != wanted:
+        return None
+    begun = [talk for talk in talks(evidence) if talk.accepted is good[-1] and talk.recvs]
+    return good[-1] if begun else None
 
 
-@cause(CAUSES, "listener-stays", text="The last client has been accepted, and the listener is still open: newcomers are let into a "
+@cause(CAUSES, "shutdown-not-close", LAB, text="shutdown() ended the listening, and the descriptor is still open. close() gives the "
+       "descriptor back, and ends the listening as well.")
+def shutdown_not_close(evidence: Evidence) -> Sure | None:
+    fd = listener(evidence)
+    closed = any(call.fd == fd for call in own_calls(evidence, "close"))
+    return next((at(call) for call in own_calls(evidence, "shutdown")
+                 if call.fd == fd and not closed and number(evidence, "listener_open") == 1), None)
+
+
+@cause(CAUSES, "listener-stays", LAB, text="The last client has been accepted, and the listener is still open: newcomers are let into a "
        "queue where nobody will ever take them. Close it before you serve the last one.")
 def listener_stays(evidence: Evidence) -> Sure | None:
-    run = evidence.run
-    if run is None or run.function not in ("server_run", "") or evidence.stage != "passive_and_active":
+    run, last, fd = evidence.run, _serves_last(evidence), listener(evidence)
+    if run is None or last is None:
         return None
-    calls = _accepts(evidence)
-    if not calls or not calls[-1].fd:
-        return None
-    listener, last = calls[-1].fd, calls[-1]
-    closes = [call for call in own_calls(evidence, "close") if call.fd == listener]
-    served = [call for call in own_recvs(evidence) if call.fd == last.result and call.index > last.index]
-    late = not closes or (bool(served) and served[0].index < closes[0].index)
-    return at(last) if late and last.result != -1 else None
+    before = [call for call in own_calls(evidence, "close", "shutdown") if call.fd == fd]
+    open_still = bool(run.listening) or number(evidence, "listener_open") == 1
+    return at(last) if open_still and not before else None
 
 
-@cause(CAUSES, "listener-twice", text="The listener was closed a second time. By then its number may belong to another descriptor, "
+@cause(CAUSES, "listener-twice", LAB, text="The listener was closed a second time. By then its number may belong to another descriptor, "
        "which is closed in its place.")
 def listener_twice(evidence: Evidence) -> Sure | None:
-    listeners = {call.fd for call in _accepts(evidence)}
-    closes = [call for call in own_calls(evidence, "close") if call.fd in listeners]
-    return at(closes[-1]) if len(closes) > 1 and closes[-1].result == -1 else None
+    fd = listener(evidence)
+    closes = [call for call in own_calls(evidence, "close") if call.fd == fd]
+    return at(closes[-1]) if len(closes) > 1 and number(evidence, "taken_open") == 0 else None
