@@ -62,10 +62,17 @@ def _first_answers(evidence: Evidence) -> list[tuple[Call, Call]]:
 @cause(CAUSES, "small-type", LAB, text="The number of bytes didn't fit the variable that it was kept in, and came out smaller or "
        "negative. recv() returns ssize_t, and nothing smaller will do.")
 def small_type(evidence: Evidence) -> Sure | None:
-    wraps = (8, 16)
-    return next((at(recv) for recv, send in _first_answers(evidence)
-                 if (send.size or 0) >= HUGE or (recv.result or 0) >= 2**8
-                 and any(send.size == (recv.result or 0) % 2**bits < (recv.result or 0) for bits in wraps)), None)
+    for talk in talks(evidence):
+        for recv, sends in _answers(talk):
+            taken = sends[0].size if sends else 0 if recv is talk.calls[-1] and returned(evidence) == 0 else recv.result
+            if taken is not None and _wrapped(recv.result or 0, taken):
+                return at(recv)
+    return None
+
+
+def _wrapped(number: int, taken: int) -> bool:
+    """Whether this is what a variable of 8 or 16 bits makes of that number; a negative one is a huge length."""
+    return taken >= HUGE or any(taken == number % 2**bits < number for bits in (8, 16))
 
 
 @cause(CAUSES, "plus-nul", LAB, text="One byte more went back than had come, a NUL. It is C's, for texts; what came is bytes, as many "
@@ -177,7 +184,7 @@ def serve_once(evidence: Evidence) -> Sure | None:
     else:
         over = [talk for talk in found if talk.accepted is not None and talk.closed is not None]
     return next((at(talk.recvs[0]) for talk in over if len(talk.recvs) == 1 and (talk.recvs[0].result or 0) > 0
-                 and not any(map(failed, talk.calls)) and talk.recvs[0].ended is not None), None)
+                 and talk.sends and not any(map(failed, talk.calls))), None)
 
 
 @cause(CAUSES, "zero-error", LAB, text="recv() gave 0, the end of the client's side, and that was taken for a failure. It is how every "
