@@ -1,36 +1,44 @@
-"""Causes, field guide and mutants agree: none without the others."""
+"""The field guide, the causes and the mutants know each other: nothing is named in one of them alone."""
 
 from __future__ import annotations
 
 import re
 
-from kit import KIT, LABS, mutants
+from kit import KIT, mutants
 
 from grader.causes import CAUSES
 
-SLUGS = {cause.slug for cause in CAUSES}
 GUIDE = (KIT / "docs" / "mistakes.md").read_text(encoding="utf-8")
+ENTRIES = re.findall(r"^## (.+)$", GUIDE, re.MULTILINE)
+SLUGS = {cause.slug for cause in CAUSES}
+MUTANTS = mutants("mutants")
+PARTS = ("**You see** ", "**Why** ", "**Idea** ", "**By hand** ")
 
 
-def test_every_cause_has_an_entry_and_every_entry_a_cause() -> None:
-    entries = re.findall(r"^## (\S+)$", GUIDE, re.MULTILINE)
-    assert len(entries) == len(set(entries))
-    assert SLUGS - set(entries) == set()
-    assert set(entries) - SLUGS == set()
+def test_every_cause_has_an_entry_and_every_entry_is_a_cause() -> None:
+    assert SLUGS - set(ENTRIES) == set()
+    assert set(ENTRIES) - SLUGS == set()
 
 
-def test_every_entry_is_whole() -> None:
-    for section in GUIDE.split("\n## ")[1:]:
-        for part in ("\n    ", "**You see**", "**Why**", "**The idea**", "**By hand**"):
-            assert part in section, f"{section.split()[0]}: no {part.strip() or 'code'}"
+def test_entries_are_in_the_order_of_the_alphabet() -> None:
+    assert ENTRIES == sorted(set(ENTRIES))
 
 
-def test_every_cause_has_a_mutant_and_every_mutant_a_cause() -> None:
-    given = {mutant.cause for mutant in mutants("mutants")} - {"-"}
-    assert given - SLUGS == set()
-    assert SLUGS - given == set()
+def test_an_entry_is_short_and_complete() -> None:
+    """A wrong line, what one sees, why, the right idea, how to see it by hand: 6 to 12 lines."""
+    for slug, entry in zip(ENTRIES, re.split(r"^## .+\n", GUIDE, flags=re.MULTILINE)[1:]):
+        lines = [line for line in entry.splitlines() if line]
+        assert 6 <= len(lines) <= 12 and lines[0] == "```c", slug
+        assert tuple(part for line in lines for part in PARTS if line.startswith(part)) == PARTS, slug
 
 
-def test_causes_belong_to_labs() -> None:
-    known = {"lab1", "lab2", "lab3", "lab4", "lab5", "lab6"}
-    assert all(set(cause.labs) <= known for cause in CAUSES) and set(LABS) <= known
+def test_every_cause_is_found_in_some_mutant() -> None:
+    assert SLUGS - {mutant.cause for mutant in MUTANTS} == set()
+
+
+def test_every_mutant_names_a_cause_or_says_that_none_is_sure() -> None:
+    assert {mutant.cause for mutant in MUTANTS} - SLUGS - {"-"} == set()
+
+
+def test_few_mutants_have_no_cause() -> None:
+    assert sum(mutant.cause == "-" for mutant in MUTANTS) <= 0.15 * len(MUTANTS)

@@ -173,16 +173,6 @@ def sizeof_line(evidence: Evidence) -> Sure | None:
     return Sure() if wrong is not None and len(wrong.due[2]) > 7 and wrong.got == (1, 0, wrong.due[2][:7]) else None
 
 
-@cause(CAUSES, "own-limit", LAB, text="The line fits into the room that was given, and was cut or refused: some buffer on the way is "
-       "smaller. How long a line may be only cap says.")
-def own_limit(evidence: Evidence) -> Sure | None:
-    wrong = _wrong(evidence)
-    if wrong is None or wrong.due[0] != 1 or len(wrong.due[2]) + 1 >= wrong.cap or wrong.before is not None:
-        return None
-    cut = wrong.got[0] == 1 and len(wrong.got[2]) > 7 and wrong.due[2].startswith(wrong.got[2])
-    return Sure() if wrong.got == EMSGSIZE or cut else None
-
-
 @cause(CAUSES, "returns-count", LAB, text="The length of the line was returned. 1 says that there is a line; its length strlen() "
        "knows.")
 def returns_length(evidence: Evidence) -> Sure | None:
@@ -229,6 +219,16 @@ def trims(evidence: Evidence) -> Sure | None:
         return None
     line = wrong.due[2]
     return Sure() if wrong.got[2] in (line.strip(), line.lstrip(), line.rstrip(), line.split(b"\r")[0]) else None
+
+
+@cause(CAUSES, "own-limit", LAB, text="The line fits into the room that was given, and was cut or refused: some buffer on the way is "
+       "smaller. How long a line may be only cap says.")
+def own_limit(evidence: Evidence) -> Sure | None:
+    wrong = _wrong(evidence)
+    if wrong is None or wrong.due[0] != 1 or len(wrong.due[2]) + 1 >= wrong.cap or wrong.before is not None:
+        return None
+    cut = wrong.got[0] == 1 and len(wrong.got[2]) > 7 and wrong.due[2].startswith(wrong.got[2])
+    return Sure() if wrong.got == EMSGSIZE or cut else None
 
 
 # ---- the line after it ------------------------------------------------------------------------------
