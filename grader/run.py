@@ -11,12 +11,13 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import kernel
 from .build import Programs
-from .catalog import Limits
+from .catalog import KIT, Limits
 from .recording import Recording
 from .sandbox import Sandbox
 from .valgrind import Findings, read_findings, tool_words
@@ -31,6 +32,8 @@ SLEEPS = {                                          # what the kernel calls what
     "send": frozenset({"sendto", "sendmsg", "sendmmsg", "write", "writev"}),
 }
 MAX_READ = 1 << 20                                  # of standard output, as evidence
+SIGN_SECONDS = 8                                    # for the sandbox to begin, which takes 5 ms
+TROUBLE = KIT / "build" / "trouble.log"
 BACKSTOP_CPU = 60                                   # the watch in scene.py is stricter by far
 
 
@@ -202,8 +205,8 @@ class StudentRun:
 
     def _learn_pid(self) -> None:
         """The kernel adds the sender's real pid to the program's first byte, in our own pid namespace."""
-        if not select.select([self._control], [], [], 20)[0]:
-            raise OSError("the launcher gave no sign within 20 s")
+        if not select.select([self._control], [], [], SIGN_SECONDS)[0]:
+            raise TimeoutError(f"the launcher gave no sign within {SIGN_SECONDS} s: {self._state_of_start()}")
         byte, ancillary, _, _ = self._control.recvmsg(1, socket.CMSG_SPACE(12))
         for level, kind, data in ancillary:
             if byte and level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
@@ -211,6 +214,15 @@ class StudentRun:
         if not self.pid:
             said = _read_file(self._files["launcher"]).decode(errors="replace").strip()
             raise OSError(said.splitlines()[-1] if said else "the launcher ended without a word")
+
+    def _state_of_start(self) -> str:
+        """Where each process on the way to the program is, for who has to find out why it hangs."""
+        found = []
+        for pid in kernel.family(self.process.pid):
+            parts = [_read_proc(pid, name) for name in ("comm", "wchan", "syscall")]
+            found.append(f"{pid} {' '.join(part.split()[0] for part in parts if part)}")
+        said = _read_file(self._files["launcher"]).decode(errors="replace").strip()
+        return "; ".join([*found, said])
 
     # ---- watching ---------------------------------------------------------------------------------
 
@@ -289,6 +301,8 @@ class StudentRun:
         except OSError:
             pass
         if hasattr(self, "process"):
+            if not self.pid:            # it never began: nothing listens to the control socket
+                self.process.kill()
             try:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
@@ -374,6 +388,30 @@ class StudentRun:
             return None
         log = _read_file(self._files["log"], 4 << 20).decode(errors="replace")
         return read_findings(log, self._programs.source.name)
+
+
+def start(number: int, request: Request, programs: Programs, launcher: Path, sandbox: Sandbox, limits: Limits,
+          seed: int) -> StudentRun:
+    """Starts a run. Where the sandbox gives no sign the program hasn't begun: so it is tried again, twice.
+
+    Each such try is told in build/trouble.log. Raises StartError.
+    """
+    for last in (False, False, True):
+        try:
+            return StudentRun(number, request, programs, launcher, sandbox, limits, seed)
+        except StartError as error:
+            if last or not isinstance(error.__cause__, TimeoutError):
+                raise
+            with open(TROUBLE, "a", encoding="utf-8") as log:
+                log.write(f"{time.strftime('%F %T')} {error}\n")
+    raise AssertionError("the last try returns or raises")
+
+
+def _read_proc(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _number(text: str) -> int:

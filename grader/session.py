@@ -22,7 +22,7 @@ from .evidence import Call, Evidence, Failure, PeerSeen, RunSeen, Trouble
 from .faults import FaultError, calls_named
 from .peers import Peer
 from .recording import resolve
-from .run import Request, StudentRun
+from .run import Request, StudentRun, start
 from .sandbox import Sandbox
 from .scene import CannotHappen, Scene
 from .text import count, quote
@@ -252,7 +252,7 @@ class Session:
                           args=tuple(field.decode() for field in fields[8:]))
         if request.tool and not valgrind.is_installed():
             raise NotTried("valgrind isn't installed")
-        run = StudentRun(len(self.scene.runs) + 1, request, self._programs, self._launcher, self._sandbox,
+        run = start(len(self.scene.runs) + 1, request, self._programs, self._launcher, self._sandbox,
                          self.lab.limits, self._chance.getrandbits(32))
         self.scene.runs.append(run)
         return run.number
