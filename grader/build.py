@@ -15,6 +15,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ from .evidence import Location
 from .recording import link_flags
 
 CACHE = KIT / "build" / "cache"
-KEPT = 300                          # entries in the cache; the oldest beyond them go
+KEPT = 300                          # entries in the cache; beyond them those go that were not used for longest
+IN_USE_SECONDS = 1800
 COMPILER_SECONDS = 20
 MAX_SOURCE = 1 << 20
 MAX_LOG = 64 << 10
@@ -84,6 +86,7 @@ def _cached(name: str, inputs: Sequence[Path], words: Sequence[str], make: Calla
         parts += [path.name.encode(), path.read_bytes()]
     place = CACHE / f"{name}-{_digest(parts)}"
     if place.is_dir():
+        os.utime(place)                 # prune() drops what was not used for long
         return place
     CACHE.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
@@ -101,10 +104,18 @@ def _cached(name: str, inputs: Sequence[Path], words: Sequence[str], make: Calla
 
 
 def prune() -> None:
-    """Drops the oldest entries of the cache, when there are too many."""
-    entries = sorted(CACHE.glob("*-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in entries[KEPT:]:
-        shutil.rmtree(path, ignore_errors=True)
+    """Drops what was not used for longest, when there is too much; never what a grade may be using now."""
+    used = sorted(((_last_use(path), path) for path in CACHE.glob("*-*")), reverse=True)
+    for when, path in used[KEPT:]:
+        if when < time.time() - IN_USE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_use(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:                     # another grade has just dropped it
+        return 0.0
 
 
 @cache

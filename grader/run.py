@@ -155,6 +155,7 @@ class StudentRun:
         finally:
             if stdin >= 0:
                 os.close(stdin)
+            control.close()                         # so that a sandbox that fails is seen as an end
         self._learn_pid()
 
     def _make_input(self, places: dict[str, int]) -> int:

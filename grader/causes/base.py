@@ -88,9 +88,11 @@ def after(call: Call, calls: list[Call]) -> list[Call]:
 # ---- what came of it --------------------------------------------------------------------------------
 
 def last_report(evidence: Evidence) -> tuple[int, int] | None:
-    """Result and errno of the probe's last call."""
+    """Result and errno of the probe's last call; None while a call hasn't returned."""
     run = evidence.run
-    return run.reported[-1] if run is not None and run.reported else None
+    if run is None or not run.reported or (run.trouble is not None and len(run.reported) < run.times):
+        return None
+    return run.reported[-1]
 
 
 def returned(evidence: Evidence) -> int | None:

@@ -37,7 +37,7 @@
 #include "report.h"
 
 enum { PEER_ROOM = 64, CANARY = 0xAA, MAX_TIMES = 100000, MAX_BYTES = 1 << 20 };
-enum { CLOSED = 500 };      /* a descriptor that nobody opens: a low one may be the next to be given out */
+enum { CLOSED = 500 }; /* a descriptor that nobody opens: a low one may be the next to be given out */
 
 struct options {
     unsigned times;

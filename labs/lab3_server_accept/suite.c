@@ -702,7 +702,8 @@ Test(bad_clients, no_descriptor_left,
     struct run run = start_student(.function = "server_run", .args = {"1"}, .nofile = 4);
     struct peer client = peer_connects(run, ECHO_ROUND);
     wait_recorded(run, "accept", 2);
-    expect(!spins(run, "accept"), "accept() failed and is tried again almost at once, over and over: less than 9 ms lie between");
+    expect(!spins(run, "accept"),
+           "accept() failed and is tried again almost at once, over and over: less than 9 ms lie between");
     raise_nofile(run, 64);
     expect_happy(client);
     wait_exit(run);
