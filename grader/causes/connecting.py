@@ -161,7 +161,7 @@ def names_too(evidence: Evidence) -> Sure | None:
     return at(lookups[0]) if lookups else at(reached[0])
 
 
-@cause(CAUSES, "aton-lenient", *CLIENTS, text="inet_aton() takes more than an address: \"127.1\", octal and hex, and any text after "
+@cause(CAUSES, "aton-lenient", text="inet_aton() takes more than an address: \"127.1\", octal and hex, and any text after "
        "a blank. inet_pton() takes four numbers and three dots, and nothing else.")
 def aton_lenient(evidence: Evidence) -> Sure | None:
     texts = _texts(evidence)
