@@ -217,6 +217,8 @@ class Peer:
     def story(self) -> list[str]:
         """What happened, in a few lines for a learner."""
         outcome = self.outcome
+        if self._script.door is Door.REFUSES:
+            return [f"nobody listens at {self.address[0]}:{self.address[1]}"]
         with self._changed:
             trouble = self._trouble()
         shown = trouble[0] if trouble else 0

@@ -169,7 +169,8 @@ class Session:
         except CannotHappen as hopeless:
             self.trouble, self._troubled = hopeless.trouble, hopeless.run
             run = hopeless.run or (about if isinstance(about, StudentRun) else None)
-            raise self._unmet("wait", words.hopeless(awaited, hopeless, self.scene.runs), run or about) from None
+            raise self._unmet("wait", words.hopeless(awaited, hopeless, self.scene.runs, len(self.scene.peers)),
+                              run or about) from None
 
     # ---- peers ------------------------------------------------------------------------------------
 

@@ -24,11 +24,17 @@ def tell(events: Sequence[PeerEvent], shown: int, trouble: str | None, connectio
         lines.append("the peer could not connect" if trouble and events else "nobody connected to the peer")
     if extra:
         verb = "was" if extra == 1 else "were"
-        lines.append(f"{count(extra, 'connection')} waited in the peer's backlog and {verb} not accepted")
-    lines += _conversation([event for event in events if event.connection == shown])
+        lines.append(f"{count(extra, 'connection')} waited in the backlog of the peer and {verb} not accepted")
+    lines += _conversation(_without_last_close([event for event in events if event.connection == shown]))
     if trouble is not None and connections:
         lines = [*lines[: MOST_LINES - 1], f"the peer {trouble}"]
     return lines[:MOST_LINES]
+
+
+def _without_last_close(events: list[PeerEvent]) -> list[PeerEvent]:
+    """That the peer closes after the other side's end is no news."""
+    kinds = [event.kind for event in events]
+    return events[:-1] if kinds[-1:] == ["closed"] and "end" in kinds else events
 
 
 def _conversation(events: Sequence[PeerEvent]) -> list[str]:

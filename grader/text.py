@@ -7,9 +7,13 @@ _ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e", 34: '\\"', 92: 
 
 
 def quote(data: bytes, most: int = 32) -> str:
-    """Bytes as a C string, text in UTF-8 left readable, cut after about `most` bytes."""
+    """Bytes as a C string, cut after about `most` bytes. Text in UTF-8 is left readable; where it is none, no byte
+    beyond ASCII is taken for a part of a character."""
     cut = data[:most] if len(data) <= most else _whole_characters(data[: most + 3], most)
-    chars = cut.decode("utf-8", "surrogateescape")
+    try:
+        chars = cut.decode("utf-8")
+    except UnicodeDecodeError:
+        chars = cut.decode("ascii", "surrogateescape")
     body = ""
     for char in chars:
         if len(body) > COLUMNS:     # bytes that are no text take four columns each

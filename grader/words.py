@@ -55,21 +55,35 @@ def return_of(run: StudentRun) -> str:
     return f"the return of {run.request.function}()" if run.request.function else "your program's answer"
 
 
-def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun]) -> str:
+KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pselect6": "select", "ppoll": "poll",
+                 "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep"}
+
+
+def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers: int) -> str:
     """Why a wait was given up."""
-    trouble = why.trouble
+    trouble, others = why.trouble, ", and the peer waits too" if peers else ""
     if trouble is None:
         ends = [run.ended.words for run in runs if run.ended is not None]
         return f"{awaited} never came: your program {ends[-1]}" if ends else f"{awaited} never came"
     if trouble.kind == "stuck" and trouble.call is None:
         return f"{awaited} never comes: your program stands still, stopped by a signal"
-    if trouble.kind == "stuck":
-        return f"{awaited} never comes: your program waits in {trouble.call}(), and the peer waits too"
+    if trouble.kind == "stuck" and trouble.call is not None:
+        call = KERNELS_NAMES.get(trouble.call, trouble.call)
+        if call == "futex" and (held := _held(runs)):
+            return f"{awaited} never comes, though your program is held in {held}() until then"
+        return f"{awaited} never comes: your program waits in {call}(){others}"
     if trouble.kind == "busy":
         return f"{awaited} never came: your program runs without a pause and gets nowhere (an endless loop?)"
     if trouble.kind == "idle":
-        return f"{awaited} never came: your program only sleeps ({trouble.call or 'a timer'})"
+        asleep = KERNELS_NAMES.get(trouble.call or "", trouble.call)
+        return f"{awaited} never came: your program only sleeps{f', in {asleep}()' if asleep else ''}"
     return f"{awaited} never came within the time there is"
+
+
+def _held(runs: Sequence[StudentRun]) -> str:
+    """The call that a fault holds, "" if none does."""
+    calls = [call for run in runs for call in run.recording.calls() if call.ended is None and call.faulted]
+    return calls[-1].name if calls else ""
 
 
 def finding(first: Finding, total: int) -> str:

@@ -8,7 +8,7 @@ import signal
 from ..evidence import Call, Evidence
 from ..faults import GROUPS
 from .base import (
-    ACCEPTS, RECVS, SENDS, Cause, Sure, all_own, at, cause, failed, function_of, is_own, last_report, on_the_wire,
+    ACCEPTS, RECVS, SENDS, Cause, Sure, at, cause, failed, function_of, is_own, last_report, on_the_wire,
     own_calls, own_recvs, own_sends, returned,
 )  # fmt: skip
 
@@ -336,10 +336,9 @@ def waits_for_answer(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "sleeps", "lab1", text="The program sleeps where nobody needs it to. The kernel goes on sending after close(): wait "
        "for an event, and never for time.")
 def sleeps(evidence: Evidence) -> Sure | None:
-    run, own = evidence.run, all_own(evidence)
-    asleep = run is not None and run.trouble is not None and run.trouble.kind == "idle"
-    return at(own[-1]) if asleep and own and run is not None and run.trouble is not None \
-        and run.trouble.call in ("nanosleep", "clock_nanosleep") else None
+    trouble = evidence.run.trouble if evidence.run is not None else None
+    asleep = trouble is not None and trouble.kind == "idle" and trouble.call in ("nanosleep", "clock_nanosleep")
+    return Sure() if asleep else None
 
 
 SO_LINGER, SOL_SOCKET = 13, 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ..evidence import Evidence, Location, RunSeen
 from ..run import signal_words
+from ..text import quote
 from ..verdict import LabResult, StageResult, TestResult
 from .screen import Screen, pad
 
@@ -98,13 +99,37 @@ def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
 def both_sides(evidence: Evidence) -> list[str]:
     """What the peers did and what came of the student's program, a sentence each."""
     told = evidence.failure.message
-    lines = [line for peer in evidence.peers for line in peer.story if line != told][:6]
+    lines = [line for line in _peers(evidence) if line != told][:6]
     run = evidence.run
     if run is not None:
-        lines += [line for line in [_program(run)] if line]
+        lines += [line for line in (_call(run), _program(run)) if line and not _said(line, told)]
         if run.faults:
             lines.append(f"the test had put in: {run.faults}")
     return lines
+
+
+def _said(line: str, message: str) -> bool:
+    """Whether the message says it, of the program or of the function."""
+    return line in message or (" was " in line and line.partition(" was ")[2] in message)
+
+
+def _peers(evidence: Evidence) -> list[str]:
+    """What the peers tell. Of several, each has its address; of many, only the one that it is about counts."""
+    peers = evidence.peers
+    if len(peers) > 2:
+        peers = peers[-1:] if evidence.failure.peer is None else (peers[evidence.failure.peer],)
+    if len(peers) == 1:
+        return list(peers[0].story)
+    return [line.replace("the peer", f"the peer at {peer.address}", 1) for peer in peers for line in peer.story]
+
+
+def _call(run: RunSeen) -> str:
+    """What a function that talks to nobody was called with."""
+    if run.function != "prompt_line" or len(run.args) != 2:
+        return ""
+    often = f", {run.times} times" if run.times > 1 else ""
+    given = f", and the input was {quote(run.input)}" if run.input_kind == "bytes" else ""
+    return f'the call was prompt_line({quote(run.args[0].encode())}, line, {run.args[1]}){often}{given}'
 
 
 def _program(run: RunSeen) -> str:
