@@ -23,7 +23,7 @@ GIVEN := $(patsubst labs/%.c,build/%.o,$(wildcard labs/given/*.c))
 MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all peer test test-all lint bench clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all peer test test-all lint soak bench clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -94,6 +94,9 @@ test-all: | setup-test ## the kit's tests that take longer
 
 lint: | setup-lint ## warnings, layout and types of the kit's code
 	$Qtools/lint.sh
+
+soak: | setup-test ## the same verdicts thousands of times on a busy machine (SOAK="lab3 --right 500")
+	$Q$(DEV_PYTHON) tests/soak.py $(SOAK)
 
 bench: | setup-grade ## what a grade costs, in seconds and in floors
 	$Q$(DEV_PYTHON) tests/bench/bench.py
