@@ -348,7 +348,8 @@ class Peer:
             error_number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error_number:
             conversation.note("refused")
-            raise Unhappy(f"could not connect: {os.strerror(error_number)}")
+            host, port = self._target
+            raise Unhappy(f"could not connect to {host}:{port}: {os.strerror(error_number)}")
         conversation.opened(sock, "connected")
 
     def _bind_source(self, sock: socket.socket) -> None:

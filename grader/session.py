@@ -231,8 +231,12 @@ class Session:
     def do_wait_connected(self, fields: list[bytes]) -> None:
         peer = self._peer(fields[0])
         wanted = self._scripts[self.scene.peers.index(peer)].at_once
-        self._wait(lambda: sum(event.kind in ("accepted", "connected") for event in peer.events) >= wanted,
-                   "a connection" if wanted == 1 else f"connection {wanted}", peer)
+        def stand() -> bool:
+            return sum(event.kind in ("accepted", "connected") for event in peer.events) >= wanted
+
+        self._wait(lambda: stand() or peer.finished, "a connection" if wanted == 1 else f"connection {wanted}", peer)
+        if not stand():
+            self._check_happy(peer)
 
     def do_wait_received(self, fields: list[bytes]) -> None:
         peer, n = self._peer(fields[0]), int(fields[1])
@@ -453,7 +457,7 @@ class Session:
         run, line = self._run(fields[0]), fields[1]
         if line not in run.output().replace(b"\r", b"").split(b"\n"):
             raise self._unmet("output", f"the line {quote(line)} isn't in what your program printed: "
-                              f"{quote(run.output())}", run, line, run.output())
+                              f"{words.lines(run.output())}", run, line, run.output())
 
     def do_expect_errors_contain(self, fields: list[bytes]) -> None:
         run, text = self._run(fields[0]), fields[1]

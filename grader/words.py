@@ -38,6 +38,13 @@ def difference(subject: str, actual: bytes, expected: bytes) -> str:
             f"where {quote(expected[same:], 12)} was due ({count(len(actual), 'byte')} came, {len(expected):,} were due)")
 
 
+def lines(output: bytes, most: int = 6) -> str:
+    """The first lines that a program printed: "listening 127.0.0.1:7788", "client 127.0.0.1:54600"."""
+    found = output.replace(b"\r", b"").splitlines()
+    more = f" and {len(found) - most:,} more" if len(found) > most else ""
+    return (", ".join(quote(line) for line in found[:most]) or "nothing") + more
+
+
 def mismatch(what: str, actual: bytes, expected: bytes) -> str:
     """How a short value differs: shown whole where that is short enough."""
     if max(len(actual), len(expected)) <= SHOWN:
@@ -62,6 +69,9 @@ KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pse
 def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers: int) -> str:
     """Why a wait was given up."""
     trouble, others = why.trouble, ", and the peer waits too" if peers else ""
+    returned = _what_returned(why.run or (runs[-1] if runs else None))
+    if returned and (trouble is None or trouble.kind == "stuck"):
+        return f"{awaited} never came: {returned}"
     if trouble is None:
         ends = [run.ended.words for run in runs if run.ended is not None]
         return f"{awaited} never came: your program {ends[-1]}" if ends else f"{awaited} never came"
@@ -78,6 +88,14 @@ def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers:
         asleep = KERNELS_NAMES.get(trouble.call or "", trouble.call)
         return f"{awaited} never came: your program only sleeps{f', in {asleep}()' if asleep else ''}"
     return f"{awaited} never came within the time there is"
+
+
+def _what_returned(run: StudentRun | None) -> str:
+    """Where a function is judged that has returned: what it returned. What the probe does then is no news."""
+    if run is None or not run.request.function or len(run.reported()) < int(run.request.times or 1):
+        return ""
+    last = run.reported()[-1]
+    return f"{run.request.name} returned {result(last.result, last.errno)}"
 
 
 def _held(runs: Sequence[StudentRun]) -> str:

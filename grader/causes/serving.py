@@ -114,15 +114,14 @@ def _one_more(evidence: Evidence) -> Call | None:
     return more[0] if more else None
 
 
-@cause(CAUSES, "bad-not-counted", LAB, text="The server waits for one client more than it was asked for: one whose conversation failed "
+@cause(CAUSES, "bad-not-counted", LAB, text="The server asked for one client more than it was to serve: one whose conversation failed "
        "wasn't counted. clients is how many to accept, however they end.")
 def bad_not_counted(evidence: Evidence) -> Sure | None:
     more = _one_more(evidence)
     return at(more) if more is not None and any(_went_wrong(talk) for talk in talks(evidence)) else None
 
 
-@cause(CAUSES, "too-many", LAB, text="The server waits for one client more than it was asked for. clients is how many to accept in "
-       "all.")
+@cause(CAUSES, "too-many", LAB, text="The server asked for one client more than it was to serve. clients is how many to accept in all.")
 def too_many(evidence: Evidence) -> Sure | None:
     more = _one_more(evidence)
     return at(more) if more is not None else None

@@ -135,14 +135,14 @@ def _call(run: RunSeen) -> str:
 def _program(run: RunSeen) -> str:
     what = f"{run.function}()" if run.function else "your program"
     where = f" at {run.trouble.where.file}:{run.trouble.where.line}" if run.trouble and run.trouble.where else ""
+    if run.function and len(run.reported) >= run.times and run.signal is None:
+        return ""               # it returned: that the probe then ended, or waits for the suite, is no news
     if run.trouble is not None and run.trouble.kind == "stuck":
         return f"{what} was still waiting{f' in {run.trouble.call}()' if run.trouble.call else ''}{where}"
     if run.trouble is not None:
         return f"{what} was still running{where}"
     if run.signal is not None:
         return f"{what} was killed by {signal_words(run.signal)}"
-    if run.reported:
-        return ""               # it returned: that the probe then ended, or waits for the suite, is no news
     if run.running:
         return f"{what} was still running"
     said = run.errors.decode(errors="replace").strip().splitlines()

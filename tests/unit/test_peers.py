@@ -305,12 +305,14 @@ def test_a_client_knows_its_address_at_once(host: str, source: str | None) -> No
 def test_a_client_that_nobody_answers() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        with Peer.connecting(parse("send 'x'"), closed.getsockname()) as peer:
+        address = closed.getsockname()
+        refused = f"could not connect to 127.0.0.1:{address[1]}: Connection refused"
+        with Peer.connecting(parse("send 'x'"), address) as peer:
             peer.start()
             finish(peer)
-            assert peer.outcome.trouble == "could not connect: Connection refused"
+            assert peer.outcome.trouble == refused
             assert peer.outcome.connections[0].ending == "never"
-            assert peer.story() == ["the peer could not connect: Connection refused"]
+            assert peer.story() == [f"the peer {refused}"]
     with Peer.connecting(parse("send 'x'"), ("127.0.0.1", 1), "192.0.2.1") as peer:
         peer.start()
         assert peer.outcome.trouble == "could not use the address 192.0.2.1: Cannot assign requested address"
@@ -651,4 +653,5 @@ def test_by_hand_the_status_says_how_it_went(capsys: pytest.CaptureFixture[str])
         address: Address = listener.getsockname()
         assert peer_cli.main(["send 'x'; half-close", "--connect", "--port", str(address[1])]) == peer_cli.HAPPY
     assert peer_cli.main(["send 'x'", "--connect", "--port", str(address[1])]) == peer_cli.UNHAPPY
-    assert "did not run to its end: the peer could not connect: Connection refused" in capsys.readouterr().out
+    refused = f"could not connect to 127.0.0.1:{address[1]}: Connection refused"
+    assert f"did not run to its end: the peer {refused}" in capsys.readouterr().out
