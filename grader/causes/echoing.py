@@ -184,7 +184,8 @@ def serve_once(evidence: Evidence) -> Sure | None:
     else:
         over = [talk for talk in found if talk.accepted is not None and talk.closed is not None]
     return next((at(talk.recvs[0]) for talk in over if len(talk.recvs) == 1 and (talk.recvs[0].result or 0) > 0
-                 and talk.sends and not any(map(failed, talk.calls))), None)
+                 and talk.sends and not any(map(failed, talk.calls)) and len({call.thread for call in talk.calls}) == 1),
+                None)
 
 
 @cause(CAUSES, "zero-error", LAB, text="recv() gave 0, the end of the client's side, and that was taken for a failure. It is how every "
