@@ -10,7 +10,7 @@ from .base import ACCEPTS, RECVS, SENDS, all_own, failed, own_calls, returned
 OTHERS = ("close", "shutdown")
 
 
-@dataclass
+@dataclass(frozen=True)
 class Talk:
     """What was done with one connection, from accept() until its descriptor's next use."""
 
@@ -75,9 +75,10 @@ def wanted_clients(evidence: Evidence) -> int | None:
     if run is None or run.function not in ("server_run", ""):
         return None
     if run.function:
-        return int(run.args[0])
-    words = run.args
-    return int(words[words.index("--clients") + 1]) if "--clients" in words else 0
+        words = run.args
+    else:
+        words = run.args[run.args.index("--clients"):] if "--clients" in run.args else ()
+    return next((int(word) for word in words if word.isdigit()), 0)
 
 
 def number(evidence: Evidence, name: str) -> int | None:
