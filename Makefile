@@ -95,7 +95,7 @@ test-all: | setup-test ## the kit's tests that take longer
 lint: | setup-lint ## warnings, layout and types of the kit's code
 	$Qtools/lint.sh
 
-soak: | setup-test ## the same verdicts thousands of times on a busy machine (SOAK="lab3 --right 500")
+soak: | setup-test ## the same verdicts thousands of times on a busy machine
 	$Q$(DEV_PYTHON) tests/soak.py $(SOAK)
 
 bench: | setup-grade ## what a grade costs, in seconds and in floors
