@@ -22,6 +22,7 @@ GIVEN := $(patsubst labs/%.c,build/%.o,$(wildcard labs/given/*.c))
 
 MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
+unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all peer test test-all lint soak bench clean \
 	setup setup-grade setup-test setup-lint

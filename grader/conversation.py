@@ -26,7 +26,7 @@ from .script import (
 from .text import count, quote
 
 CHUNK = 256 * 1024
-SLOW_CHUNK = 512
+SLOW_CHUNK = 2048
 KEPT_BYTES = 80 << 20  # of what one connection receives; beyond that bytes are only counted
 EVENT_BYTES = 64
 MOST_EVENTS = 20_000

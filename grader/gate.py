@@ -38,7 +38,7 @@ class Gate:
                     self._plain[stage.name] = False
                     self._changed.notify_all()
                 return False
-            self._slots -= 1
+            self._slots -= test not in stage.early
             return True
 
     def _hopeless(self, required: tuple[str, ...]) -> bool:
@@ -50,9 +50,10 @@ class Gate:
     def done(self, stage_name: str, test: str, passed: bool) -> None:
         """An admitted test has ended."""
         stage = self._lab.stage(stage_name)
+        assert stage is not None
         with self._changed:
-            self._slots += 1
-            if stage is not None and test == stage.plain:
+            self._slots += test not in stage.early
+            if test == stage.plain:
                 self._plain[stage_name] = passed
             self._changed.notify_all()
 

@@ -22,10 +22,10 @@ CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 FIRST_UID = 61000                   # as root: each run's program gets a user of its own from here on
 UIDS = 2000
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache", "/etc/alternatives",
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache",
           "/etc/hosts", "/etc/nsswitch.conf")      # so that a program that looks names up finds localhost
 
-DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+DEVICES = ("/dev/null", "/dev/urandom")
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class Watch:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._last = 0.0
+        self._last = time.monotonic()
         self._idle = 0.0
         self._quiet_since = 0.0
         self._looks = 0
@@ -93,7 +93,7 @@ class Watch:
         if not live and all(peer.at_rest() for peer in self._scene.peers):
             return CannotHappen(None, None)
         now = time.monotonic()
-        since, previous = now - self._last, self._last
+        since = now - self._last
         if since < LOOK_EVERY:
             return None
         self._last = now
@@ -102,7 +102,7 @@ class Watch:
         for run in live:
             if run.cpu_seconds() > run.cpu_limit:
                 return CannotHappen(run, Trouble("busy", None, None))
-        return self._look_at_sleep(live, min(since, 0.05) if previous else 0.0, now)
+        return self._look_at_sleep(live, min(since, 0.05), now)
 
     def _look_at_sleep(self, live: list[StudentRun], step: float, now: float) -> CannotHappen | None:
         threads = [(run, thread) for run in live for thread in kernel.threads(run.pid)]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import channel, valgrind, words
+from . import channel, kernel, valgrind, words
 from .build import Programs
 from .catalog import Lab
 from .evidence import Call, Evidence, Failure, PeerSeen, RunSeen, Trouble
@@ -341,14 +341,20 @@ class Session:
                    and call.result == -1 and call.fd != -1)
 
     def do_spins(self, fields: list[bytes]) -> int:
-        """Whether it repeats a call that failed almost at once, looked at for a moment. A pause never ends
-        early, so a busy machine can't make a waiter look like a spinner."""
+        """Whether it repeats a call that failed almost at once. Looked at until it has paused twice, or for a
+        moment. A pause never ends early, so a busy machine can't make a waiter look like a spinner."""
         run, names, since = self._run(fields[0]), calls_named(fields[1].decode()), time.monotonic()
-        while time.monotonic() - since < SPIN_SECONDS and run.poll() is None:
+        pauses: dict[object, float] = {}            # a sleep, and when it was first seen
+        while (now := time.monotonic()) - since < SPIN_SECONDS and run.poll() is None:
             calls = [call for call in run.recording.calls() if call.name in names and not call.given]
             if sum(_at_once(call, following) for call, following in zip(calls, calls[1:])) >= SPIN_CALLS:
                 return 1
-            time.sleep(0.002)
+            threads = kernel.threads(run.pid)
+            if threads and all(thread.state == "S" for thread in threads):
+                pauses.setdefault(tuple((thread.tid, thread.switches) for thread in threads), now)
+                if len(pauses) > 1 and now - max(pauses.values()) > 2 * PAUSE_NS / 1e9:
+                    return 0
+            time.sleep(0.004)
         return 0
 
     # ---- the program's report and output ----------------------------------------------------------
