@@ -1,0 +1,69 @@
+"""The kernel's view of a running program, and the calls it made."""
+
+from __future__ import annotations
+
+import time
+
+from .. import kernel
+from ..evidence import Call
+from ..faults import calls_named
+from .base import Verbs
+
+SPIN_CALLS, SPIN_SECONDS = 3, 0.3
+PAUSE_NS = 9_000_000                # shorter than any pause that a contract allows
+
+
+class LookVerbs(Verbs):
+    """Descriptors, listeners, recorded calls."""
+
+    def do_descriptors_of(self, fields: list[bytes]) -> int:
+        return len(self.run(fields[0]).descriptors())
+
+    def do_is_open(self, fields: list[bytes]) -> int:
+        return int(int(fields[1]) in self.run(fields[0]).descriptors())
+
+    def do_listener_address(self, fields: list[bytes]) -> str:
+        found = self.run(fields[0]).listeners()
+        return f"{found[0].local[0]}:{found[0].local[1]}" if found else ""
+
+    def do_listener_port(self, fields: list[bytes]) -> int:
+        found = self.run(fields[0]).listeners()
+        return found[0].local[1] if found else 0
+
+    def do_listener_backlog(self, fields: list[bytes]) -> int:
+        found = self.run(fields[0]).listeners()
+        return found[0].send_queue if found else -1
+
+    def do_listener_waiting(self, fields: list[bytes]) -> int:
+        found = self.run(fields[0]).listeners()
+        return found[0].receive_queue if found else -1
+
+    def do_count_calls(self, fields: list[bytes]) -> int:
+        return self.count(self.run(fields[0]), fields[1].decode())
+
+    def do_count_failed(self, fields: list[bytes]) -> int:
+        run, names = self.run(fields[0]), calls_named(fields[1].decode())
+        return sum(1 for call in run.recording.calls() if call.name in names and not call.given and not call.faulted
+                   and call.result == -1 and call.fd != -1)
+
+    def do_spins(self, fields: list[bytes]) -> int:
+        """Whether it repeats a call that failed almost at once. Looked at until it has paused twice, or for a
+        moment. A pause never ends early, so a busy machine can't make a waiter look like a spinner."""
+        run, names, since = self.run(fields[0]), calls_named(fields[1].decode()), time.monotonic()
+        pauses: dict[object, float] = {}            # a sleep, and when it was first seen
+        while (now := time.monotonic()) - since < SPIN_SECONDS and run.poll() is None:
+            calls = [call for call in run.recording.calls() if call.name in names and not call.given]
+            if sum(_at_once(call, following) for call, following in zip(calls, calls[1:])) >= SPIN_CALLS:
+                return 1
+            threads = kernel.threads(run.pid)
+            if threads and all(thread.state == "S" for thread in threads):
+                pauses.setdefault(tuple((thread.tid, thread.switches) for thread in threads), now)
+                if len(pauses) > 1 and now - max(pauses.values()) > 2 * PAUSE_NS / 1e9:
+                    return 0
+            time.sleep(0.004)
+        return 0
+
+
+def _at_once(call: Call, following: Call) -> bool:
+    """The same call again, after a failure and without a pause."""
+    return call.result == -1 and call.ended is not None and following.began - call.ended < PAUSE_NS

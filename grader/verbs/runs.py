@@ -1,0 +1,96 @@
+"""Runs of the student's program: start, wait, feed, end; and what the probe reported."""
+
+from __future__ import annotations
+
+from .. import valgrind, words
+from ..run import Request, StudentRun, start
+from ..text import quote
+from .base import BadRequest, NotTried, Verbs
+
+
+class RunVerbs(Verbs):
+    """The student's program."""
+
+    def do_run(self, fields: list[bytes]) -> int:
+        head = [field.decode() for field in fields[:4]]
+        request = Request(function=head[0], times=head[1], stay=bool(head[2]), input_kind=head[3], input=fields[4],
+                          faults=fields[5].decode(), tool=fields[6].decode(), nofile=int(fields[7]),
+                          args=tuple(field.decode() for field in fields[8:]))
+        if request.tool and not valgrind.is_installed():
+            raise NotTried("valgrind isn't installed")
+        run = start(len(self.scene.runs) + 1, request, self.programs, self.launcher, self.sandbox,
+                         self.lab.limits, self.chance.getrandbits(32))
+        self.scene.runs.append(run)
+        return run.number
+
+    def do_wait_exit(self, fields: list[bytes]) -> None:
+        run = self.run(fields[0])
+        self.wait(lambda: run.poll() is not None, words.end_of(run), run)
+
+    def do_wait_calls(self, fields: list[bytes]) -> None:
+        run, n = self.run(fields[0]), int(fields[1])
+        self.wait(lambda: len(run.reported()) >= n, words.return_of(run), run)
+
+    def do_wait_blocked(self, fields: list[bytes]) -> None:
+        run, call = self.run(fields[0]), fields[1].decode()
+        self.wait(lambda: run.sleeps_in(call), f"a wait in {call}()", run)
+
+    def do_wait_listening(self, fields: list[bytes]) -> None:
+        self.listener_of(self.run(fields[0]))
+
+    def do_wait_output(self, fields: list[bytes]) -> None:
+        run, text = self.run(fields[0]), fields[1]
+        self.wait(lambda: text in run.output(), f"the output {quote(text)}", run)
+
+    def do_wait_recorded(self, fields: list[bytes]) -> None:
+        run, group, n = self.run(fields[0]), fields[1].decode(), int(fields[2])
+        self.wait(lambda: self.count(run, group) >= n, f"call {n} of {group}()", run)
+
+    def do_type_text(self, fields: list[bytes]) -> None:
+        self.run(fields[0]).type_text(fields[1])
+
+    def do_finish(self, fields: list[bytes]) -> None:
+        self.run(fields[0]).end_input()
+        self.do_wait_exit(fields)
+
+    def do_release(self, fields: list[bytes]) -> None:
+        self.run(fields[0]).recording.release()
+
+    def do_raise_nofile(self, fields: list[bytes]) -> None:
+        self.run(fields[0]).raise_nofile(int(fields[1]))
+
+    def do_stop(self, fields: list[bytes]) -> None:
+        self.run(fields[0]).stop()
+
+    # ---- the program's report and output ----------------------------------------------------------
+
+    def reported(self, run: StudentRun, n: int) -> tuple[int, int]:
+        """The nth reported call, 0 for the last; raises Unmet when it never returned."""
+        found = run.reported()
+        if len(found) >= max(n, 1):
+            call = found[n - 1]
+            return call.result, call.errno
+        ended = run.poll()
+        if ended is not None and ended.status == 2 and run.errors().startswith(b"probe: "):
+            raise BadRequest(f"the probe refused its arguments: {run.errors().decode(errors='replace')}")
+        how = ended.words if ended else "still runs"
+        raise self.unmet("result", f"{run.request.name} never returned: the program {how}", run)
+
+    def do_result_of(self, fields: list[bytes]) -> int:
+        return self.reported(self.run(fields[0]), int(fields[1]))[0]
+
+    def do_errno_of(self, fields: list[bytes]) -> int:
+        return self.reported(self.run(fields[0]), int(fields[1]))[1]
+
+    def do_bytes_reported(self, fields: list[bytes]) -> bytes | None:
+        return self.run(fields[0]).reported_bytes(fields[1].decode())
+
+    def do_number_of(self, fields: list[bytes]) -> int:
+        number = self.run(fields[0]).reported_number(fields[1].decode())
+        return -1 if number is None else number
+
+    def do_output_of(self, fields: list[bytes]) -> bytes:
+        return self.run(fields[0]).output()
+
+    def do_errors_of(self, fields: list[bytes]) -> bytes:
+        return self.run(fields[0]).errors()
