@@ -19,7 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import build, grade, sandbox
+from . import build, grade, kernel, sandbox
 from .catalog import KIT, CatalogError, Lab, find_labs
 from .report import jsonreport, markdown, terminal
 from .report.screen import Screen
@@ -67,6 +67,7 @@ class Cannot(Exception):
 
 
 def _grade(options: argparse.Namespace) -> int:
+    kernel.allow_descriptors()
     screen = Screen(sys.stderr if "-" in (options.json, options.markdown) else sys.stdout)
     try:
         return _grade_labs(options, screen)

@@ -12,6 +12,8 @@ import functools
 import os
 import platform
 import re
+import resource
+import select
 import socket
 import struct
 import time
@@ -61,6 +63,24 @@ class Socket:
     send_queue: int  # bytes that are not sent, or not acknowledged; an unacknowledged FIN counts as one
     inode: int  # 0: no descriptor leads to it
     flow: Flow | None = None  # None where netlink is refused, for listeners and for what is left of closed sockets
+
+
+# ---- descriptors of our own ----
+
+
+def readable(descriptors: Iterable[int], seconds: float) -> bool:
+    """Waits until one of them can be read or has ended. poll(2), which knows of no highest descriptor."""
+    poll = select.poll()
+    for fd in descriptors:
+        poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def allow_descriptors(most: int = 1 << 16) -> None:
+    """Raises this process's limit: hundreds of clients are its own descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 # ---- sockets, by netlink ----

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import select
 import signal
 import socket
 import struct
@@ -206,7 +205,7 @@ class StudentRun:
 
     def _learn_pid(self) -> None:
         """The kernel adds the sender's real pid to the program's first byte, in our own pid namespace."""
-        if not select.select([self._control], [], [], SIGN_SECONDS)[0]:
+        if not kernel.readable([self._control.fileno()], SIGN_SECONDS):
             raise TimeoutError(f"the launcher gave no sign within {SIGN_SECONDS} s: {self._state_of_start()}")
         byte, ancillary, _, _ = self._control.recvmsg(1, socket.CMSG_SPACE(12))
         for level, kind, data in ancillary:
@@ -230,7 +229,7 @@ class StudentRun:
     def poll(self) -> Ended | None:
         """How it ended, None while it runs. Never waits."""
         with self._lock:
-            if self.ended is None and not self._closed and select.select([self._control], [], [], 0)[0]:
+            if self.ended is None and not self._closed and kernel.readable([self._control.fileno()], 0):
                 self._take_message()
             return self.ended
 
@@ -291,7 +290,7 @@ class StudentRun:
         with self._lock:
             if self.ended is None:
                 self._control.send(struct.pack("i", limit))
-                select.select([self._control], [], [], 5)
+                kernel.readable([self._control.fileno()], 5)
                 self._take_message()
 
     def stop(self) -> None:
@@ -339,7 +338,7 @@ class StudentRun:
         return _read_file(self._files["stderr"])
 
     def _drain_terminal(self) -> None:
-        while self._input >= 0 and select.select([self._input], [], [], 0)[0]:
+        while self._input >= 0 and kernel.readable([self._input], 0):
             try:
                 piece = os.read(self._input, 65536)
             except OSError:         # EIO: the program's side is closed

@@ -12,7 +12,6 @@ The backstop on the wall clock ("slow") is for what nobody thought of.
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable
 
@@ -61,8 +60,7 @@ class Scene:
 
     def _rest(self, seconds: float) -> None:
         """Until that time is over or a program ends."""
-        controls = [run.control for run in self.live()]
-        select.select(controls, [], [], seconds)
+        kernel.readable([run.control.fileno() for run in self.live()], seconds)
 
     def live(self) -> list[StudentRun]:
         """The programs that still run."""
