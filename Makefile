@@ -67,7 +67,7 @@ endef
 
 # ---- grading ----
 
-grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab (LAB=N, FROM=DIR, SEED=…, STRICT=1)
+grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab (LAB=N, FROM=DIR, SEED=…, ONLY=TEST)
 	$(call run_grader,$(patsubst lab%,%,$(or $(LAB),$(shell cat build/current-lab 2>/dev/null),$(error \
 		no lab chosen yet: "make lab1" chooses lab 1, and "make grade LAB=1" grades it once))))
 
@@ -76,7 +76,7 @@ grade-all: | setup-grade ## grade all labs
 
 # $1 numbers. 0 once a grade was given. The user's own words go through the environment, unharmed.
 define run_grader
-$Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--seed "$$SEED"} || \
+$Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--seed "$$SEED"} $${ONLY:+--only "$$ONLY"} || \
 	{ status=$$?; [ $$status -eq 1 ] && [ "$$STRICT" != 1 ] || exit $$status; }
 endef
 

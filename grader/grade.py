@@ -35,6 +35,11 @@ class Order:
     tree: Path                      # laid out like labs/
     seed: str
     sandbox: Sandbox
+    only: tuple[str, ...] = ()      # "stage/test": just these and the plain tests that they need; no mark then
+
+
+class NoSuchTest(Exception):
+    """A test was asked for by a name that no test has."""
 
 
 class GraderFailure(Exception):
@@ -51,7 +56,7 @@ def grade_lab(lab: Lab, order: Order, note: Callable[[int, int], None]) -> LabRe
         return _grade(lab, order, began, note)
     except build.SubmissionError:
         raise
-    except build.MissingTool:
+    except (build.MissingTool, NoSuchTest):
         raise
     except (GraderFailure, build.BuildError, CatalogError) as error:
         return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=str(error))
@@ -70,12 +75,27 @@ def _grade(lab: Lab, order: Order, began: float, note: Callable[[int, int], None
     with ThreadPoolExecutor(2) as pool:
         programs = pool.submit(build.student_programs, lab, source)
         suite = build.suite(lab)
-        tests = read_tests(lab, suite)
+        tests = choose(lab, read_tests(lab, suite), order.only)
         try:
             outcomes = SuiteRun(lab, order, suite, tests, programs, note).outcomes()
         except build.CompileError as error:
             return judge(lab, tests, {}, seconds=time.monotonic() - began, compile_error=error)
-    return judge(lab, tests, outcomes, seconds=time.monotonic() - began)
+    return judge(lab, tests, outcomes, seconds=time.monotonic() - began, partial=bool(order.only))
+
+
+def choose(lab: Lab, tests: tuple[Listed, ...], only: tuple[str, ...]) -> tuple[Listed, ...]:
+    """The tests asked for and the plain tests that must pass first; all without `only`. Raises NoSuchTest."""
+    names = {f"{test.stage}/{test.name}": test for test in tests}
+    for name in only:
+        if name not in names:
+            near = [known for known in names if known.endswith(name.rpartition("/")[2])] or sorted(names)[:3]
+            raise NoSuchTest(f"{lab.id} has no test '{name}': there are {', '.join(near)}, …")
+    needed = {names[name].stage for name in only}
+    for stage in reversed(lab.stages):          # a stage needs earlier ones alone
+        if stage.name in needed:
+            needed.update(stage.needs)
+    plain = {f"{stage.name}/{stage.plain}" for stage in lab.stages if stage.name in needed}
+    return tuple(test for name, test in names.items() if not only or name in only or name in plain)
 
 
 def read_tests(lab: Lab, suite: Path) -> tuple[Listed, ...]:
@@ -133,8 +153,11 @@ class SuiteRun:
         The plain tests, which others wait for, and the long ones have a Criterion of their own, with a worker
         for each at once. So the other's few workers never wait for a test that has no worker yet.
         """
-        early = {(stage.name, test) for stage in self._lab.stages for test in (stage.plain, *stage.early)}
-        rest = {(test.stage, test.name) for test in self._tests} - early
+        wanted = {(test.stage, test.name) for test in self._tests}
+        early = wanted & {(stage.name, test) for stage in self._lab.stages for test in (stage.plain, *stage.early)}
+        if self._order.only:
+            early = wanted
+        rest = wanted - early
         names = "|".join(f"{stage}/{test}" for stage, test in sorted(early))
         with ThreadPoolExecutor(2) as pool:
             runs = [(pool.submit(self._run_criterion, path, folder / "early.xml", f"@({names})", len(early)), early)]

@@ -86,11 +86,17 @@ class LabResult:
     seconds: float
     compile_error: CompileError | None = None
     trouble: str | None = None
+    partial: bool = False           # only some tests were asked for: no mark
     unreadable: str | None = None   # the student's file is missing or isn't one: nothing to grade, 0 points
 
     @property
     def score(self) -> int | None:
-        return None if self.trouble else sum(stage.score for stage in self.stages)
+        return None if self.trouble or self.partial else sum(stage.score for stage in self.stages)
+
+    @property
+    def passed(self) -> bool:
+        """All that was asked for."""
+        return all(test.status == "passed" for stage in self.stages for test in stage.tests) and not self.trouble
 
     @property
     def max_score(self) -> int:
@@ -105,15 +111,17 @@ def share(points: int, parts: int) -> list[int]:
 
 def judge(lab: Lab, tests: Sequence[Listed], outcomes: Mapping[tuple[str, str], Outcome], *, seconds: float,
           compile_error: CompileError | None = None, trouble: str | None = None,
-          unreadable: str | None = None) -> LabResult:
+          unreadable: str | None = None, partial: bool = False) -> LabResult:
     """The lab's result. A test without an outcome wasn't tried."""
     stages: list[StageResult] = []
     for stage in lab.stages:
         own = [test for test in tests if test.stage == stage.name]
+        if partial and not own:
+            continue
         results = tuple(_test_result(test, outcomes.get((test.stage, test.name)), points, trouble)
                         for test, points in zip(own, share(stage.points, len(own))))
         stages.append(StageResult(stage, results, _waits_for(stage, results, stages, compile_error is not None)))
-    return LabResult(lab, tuple(stages), seconds, compile_error, trouble, unreadable)
+    return LabResult(lab, tuple(stages), seconds, compile_error, trouble, partial, unreadable)
 
 
 def _test_result(test: Listed, outcome: Outcome | None, points: int, trouble: str | None) -> TestResult:
@@ -148,7 +156,7 @@ def _waits_for(stage: Stage, results: Sequence[TestResult], earlier: Sequence[St
     if plain is not None and plain.status not in (NOT_TRIED, "passed"):
         return plain.promise
     for need in stage.needs:
-        before = next(other for other in earlier if other.stage.name == need)
-        if any(test.name == before.stage.plain and test.status != "passed" for test in before.tests):
+        before = next((other for other in earlier if other.stage.name == need), None)
+        if before is not None and any(test.name == before.stage.plain and test.status != "passed" for test in before.tests):
             return before.stage.title
     return "valgrind"

@@ -137,13 +137,18 @@ def mutants(folder: str) -> list[Mutant]:
 # ---- many at once -----------------------------------------------------------------------------------
 
 class Grades:
-    """Grades many sources, two at a time, started together and asked for one by one."""
+    """Grades many sources, two at a time, started together and asked for one by one.
 
-    def __init__(self, sources: Iterable[tuple[str, Lab, Callable[[], str]]], words: Sequence[str] = ()) -> None:
+    Each is a name, a lab, what gives the text, and the tests to run: none means all.
+    """
+
+    def __init__(self, sources: Iterable[tuple[str, Lab, Callable[[], str], Sequence[str]]]) -> None:
         self._pool = ThreadPoolExecutor(2)
         self._futures: dict[str, Future[Graded]] = {}
-        for name, lab, source in sources:
-            self._futures[name] = self._pool.submit(lambda lab=lab, source=source: grade_source(lab, source(), *words))
+        for name, lab, source, only in sources:
+            words = [word for test in only for word in ("--only", test)]
+            self._futures[name] = self._pool.submit(
+                lambda lab=lab, source=source, words=words: grade_source(lab, source(), *words))
 
     def __getitem__(self, name: str) -> Graded:
         return self._futures[name].result()

@@ -48,7 +48,7 @@ def soak(what: str, lab: Lab, sources: list[tuple[str, str]], wanted: int) -> in
     with ThreadPoolExecutor(2) as pool:
         turns = itertools.cycle(sources)
         while seen < wanted:
-            batch = [next(turns) for _ in range(2 * max(1, len(sources) // 2))]
+            batch = [next(turns) for _ in range(max(2, len(sources)))]
             for (name, _), graded in zip(batch, pool.map(lambda pair: grade_source(lab, pair[1]), batch)):
                 grades += 1
                 found = verdicts(graded, lab)

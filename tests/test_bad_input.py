@@ -134,7 +134,7 @@ def test_what_does_not_build(edit: Callable[[str], str], said: str) -> None:
 # ---- words that make no sense -----------------------------------------------------------------------
 
 @pytest.mark.parametrize("words, status, said", [
-    (["grade", "lab9"], 2, "no lab9: there are lab1, lab3"),
+    (["grade", "lab9"], 2, "no lab9: there are lab1, lab"),
     (["grade", "lab1", "--from", "/nowhere"], 2, "there is no folder /nowhere"),
     (["grade", "lab1", "--json", "/nowhere/at/all\0"], 2, ""),
     (["grade", "--sandbox", "steel"], 2, "invalid choice"),

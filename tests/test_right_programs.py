@@ -19,8 +19,8 @@ def name_of(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def grades() -> Iterator[Grades]:
-    variants = [(name_of(path), LABS[path.parent.name], path.read_text) for path in VARIANTS]
-    graded = Grades([*variants, *((f"cut/{cut.name}", cut.lab, cut.source) for cut in CUTS)])
+    variants = [(name_of(path), LABS[path.parent.name], path.read_text, ()) for path in VARIANTS]
+    graded = Grades([*variants, *((f"cut/{cut.name}", cut.lab, cut.source, ()) for cut in CUTS)])
     yield graded
     graded.close()
 

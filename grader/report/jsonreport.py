@@ -26,12 +26,12 @@ def _lab(result: LabResult) -> dict[str, Any]:
     return {"lab": result.lab.id, "title": result.lab.title, "file": f"{result.lab.folder.name}/{result.lab.file_name}",
             "score": result.score, "max_score": result.max_score, "seconds": round(result.seconds, 3),
             "compile": {"message": error.message, "location": _location(error.location)} if error else None,
-            "trouble": result.trouble, "unreadable": result.unreadable, "stages": [_stage(stage, result) for stage in result.stages]}
+            "partial": result.partial, "trouble": result.trouble, "unreadable": result.unreadable, "stages": [_stage(stage, result) for stage in result.stages]}
 
 
 def _stage(stage: StageResult, result: LabResult) -> dict[str, Any]:
     return {"stage": stage.stage.name, "title": stage.stage.title,
-            "score": None if result.trouble else stage.score, "max_score": stage.stage.points,
+            "score": None if result.score is None else stage.score, "max_score": stage.stage.points,
             "status": stage.status, "tests": [_test(test) for test in stage.tests]}
 
 

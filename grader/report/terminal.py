@@ -30,11 +30,13 @@ def show_lab(screen: Screen, result: LabResult, source: str) -> None:
         return
     told: set[tuple[str, Location | None]] = set()
     for stage in result.stages:
-        _stage(screen, stage, source, told)
+        _stage(screen, stage, source, told, result.partial)
 
 
 def _heading(screen: Screen, result: LabResult) -> None:
-    if result.score is None:
+    if result.partial:
+        score, bar = "some tests, no mark", ""
+    elif result.score is None:
         score, bar = f"  -/{result.max_score}", ""
     else:
         full = result.score * BAR // result.max_score
@@ -42,7 +44,8 @@ def _heading(screen: Screen, result: LabResult) -> None:
     screen.line(f"{pad(f'{result.lab.id}  {result.lab.title}', 38)} {score}   {bar}", "bold")
 
 
-def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str, Location | None]]) -> None:
+def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str, Location | None]],
+           partial: bool) -> None:
     """One stage. told: causes explained above, which aren't explained again."""
     marks = {"passed": ("✓", "green"), "failed": ("✗", "red"), "not_tried": ("·", "dim")}
     mark, colour = marks[stage.status]
@@ -50,7 +53,9 @@ def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str,
     if stage.status == "not_tried":
         screen.block(f"{mark} {title} {_not_tried(stage)}", 2, colour)
         return
-    screen.line(f"  {mark} {title} {stage.score:>3}/{stage.stage.points}", colour)
+    passed = sum(test.status == "passed" for test in stage.tests)
+    score = f"{passed} of {len(stage.tests)} passed" if partial else f"{stage.score:>3}/{stage.stage.points}"
+    screen.line(f"  {mark} {title} {score}", colour)
     failed = [test for test in stage.tests if test.status not in ("passed", "not_tried")]
     for test in failed[:MAX_FAILURES]:
         _failure(screen, test, stage, source, told)
