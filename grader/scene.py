@@ -12,6 +12,7 @@ The backstop on the wall clock ("slow") is for what nobody thought of.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -43,6 +44,7 @@ class Scene:
     def __init__(self) -> None:
         self.runs: list[StudentRun] = []
         self.peers: list[Peer] = []
+        self.held: list[socket.socket] = []         # what else the grader keeps open for the test
         self.began = time.monotonic()
 
     def wait(self, condition: Callable[[], bool]) -> None:
@@ -72,6 +74,8 @@ class Scene:
             run.close()
         for peer in self.peers:
             peer.close()
+        for sock in self.held:
+            sock.close()
 
 
 class Watch:

@@ -360,6 +360,27 @@ struct bytes received_by(struct peer peer)
     return bytes_about("received_by", peer.id, "");
 }
 
+/* ---- sockets in the kernel's table ------------------------------------------------------------- */
+
+const char *state_of_peer(struct peer peer)
+{
+    return text_about("state_of", peer.id, "peer");
+}
+const char *state_of_student(struct peer peer)
+{
+    return text_about("state_of", peer.id, "student");
+}
+
+void hold_port_as(const char *port, struct holder holder)
+{
+    struct frame frame = request("hold_port");
+    add_text(&frame, port);
+    add_text(&frame, holder.state);
+    add_text(&frame, holder.option);
+    add_text(&frame, holder.at);
+    ask(&frame);
+}
+
 /* ---- the student's program --------------------------------------------------------------------- */
 
 static const char *const tool_names[] = {"", "memcheck", "helgrind"};
@@ -461,6 +482,10 @@ const char *listener_port(struct run run)
 int listener_backlog(struct run run)
 {
     return (int)number_about("listener_backlog", run.id, "");
+}
+int listener_option(struct run run, const char *option)
+{
+    return (int)number_about("listener_option", run.id, option);
 }
 int listener_waiting(struct run run)
 {

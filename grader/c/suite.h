@@ -82,6 +82,25 @@ void wait_connected(struct peer peer);          /* until (all of) its connection
 void wait_received(struct peer peer, size_t n); /* until its first connection has received n bytes */
 bool peer_waits(struct peer peer);              /* its script is at rest: only the student can move it */
 
+/* ---- sockets in the kernel's table ------------------------------------------------------------- */
+
+/* The two ends of a peer's first connection, once nothing is on its way between them: "ESTABLISHED",
+ * "TIME_WAIT", … ; "" where the kernel has no entry (any more). */
+const char *state_of_peer(struct peer peer);    /* its own end */
+const char *state_of_student(struct peer peer); /* the other one */
+
+/* Leaves a port as another server does, and sees it so in the kernel's table. The server's own end is in
+ * "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT2" or "TIME_WAIT", and its listener is closed; in "" its client
+ * closed first, and has the TIME_WAIT at a port of its own. "LISTEN" is the listener alone. What was left
+ * there before stays, so that a port can be held in several ways. */
+struct holder {
+    const char *state;
+    const char *option; /* what that server had set: "SO_REUSEADDR" unless told, "SO_REUSEPORT" or "none" */
+    const char *at;     /* its address, 127.0.0.1 unless told; "::" is every one, IPv6 too */
+};
+#define hold_port(port, ...) hold_port_as((port), (struct holder){.state = __VA_ARGS__})
+void hold_port_as(const char *port, struct holder holder);
+
 /* ---- the student's program --------------------------------------------------------------------- */
 
 enum tool { PLAIN, MEMCHECK, HELGRIND };
@@ -131,11 +150,12 @@ int descriptors_of(struct run run); /* open descriptors, without the kit's own *
 bool is_open(struct run run, int fd);
 const char *listener_address(struct run run); /* "127.0.0.1:7788"; "" if it has no listener */
 const char *listener_port(struct run run);
-int listener_backlog(struct run run);                /* what listen() was given, as the kernel holds it */
-int listener_waiting(struct run run);                /* complete connections that accept() hasn't taken */
-int count_calls(struct run run, const char *group);  /* recorded calls of "accept", "send", … */
-int count_failed(struct run run, const char *group); /* those that failed, unless a fault made them */
-bool spins(struct run run, const char *group);       /* it repeats that call, which fails, within 9 ms */
+int listener_backlog(struct run run);                    /* what listen() was given, as the kernel holds it */
+int listener_option(struct run run, const char *option); /* its listener's "SO_REUSEADDR" or "SO_REUSEPORT" */
+int listener_waiting(struct run run);                    /* complete connections that accept() hasn't taken */
+int count_calls(struct run run, const char *group);      /* recorded calls of "accept", "send", … */
+int count_failed(struct run run, const char *group);     /* those that failed, unless a fault made them */
+bool spins(struct run run, const char *group);           /* it repeats that call, which fails, within 9 ms */
 
 long long result_of(struct run run, int n); /* the probe's nth call, from 1 */
 int errno_of(struct run run, int n);

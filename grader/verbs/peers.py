@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
 
 from ..peers import Peer
 from ..script import Crowd, Script, parse
@@ -10,6 +11,7 @@ from ..text import count
 from .base import BadRequest, Said, Verbs
 
 LOWEST_FREE, HIGHEST_FREE = 10000, 30000    # below Linux's range of automatic ports
+LATELY: deque[int] = deque(maxlen=4000)     # ports that tests were given, and may not have bound yet
 
 
 class PeerVerbs(Verbs):
@@ -52,6 +54,8 @@ class PeerVerbs(Verbs):
                     trial.bind(("0.0.0.0", port))
                 except OSError:
                     continue
+            LATELY.append(port)
+            if LATELY.count(port) == 1:         # else two tests drew it at once, or nearly
                 return port
         raise BadRequest("no free port was found")
 

@@ -1,0 +1,128 @@
+"""Sockets in the kernel's table: states and options of the program's and the peers', and ports that others hold."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Callable
+
+from .. import kernel, traffic
+from ..conversation import ConnectionOutcome
+from ..kernel import Address, State
+from .base import BadRequest, Verbs
+
+HOLD_SECONDS = 10
+OPTIONS = {"SO_REUSEADDR": socket.SO_REUSEADDR, "SO_REUSEPORT": socket.SO_REUSEPORT}
+NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+INSTEAD = "127.0.0.9"               # where this machine has no IPv6
+
+
+class SocketVerbs(Verbs):
+    """The kernel's view of single sockets, whoever has them."""
+
+    def do_state_of(self, fields: list[bytes]) -> str:
+        """The state of one end of a peer's first connection, "" when the kernel has no entry (any more)."""
+        connection = self.first_connection(fields[0])
+        self.wait_settled(fields[0], connection)
+        ends = (connection.local, connection.remote) if fields[1] == b"peer" else (connection.remote, connection.local)
+        found = kernel.lookup(*ends)
+        return found.state.name if found else ""
+
+    def do_listener_option(self, fields: list[bytes]) -> int:
+        """A socket option of the program's listener, -1 where it has none."""
+        run, option = self.run(fields[0]), _option(fields[1].decode())
+        listening = {found.inode for found in run.listeners()}
+        for fd, inode in kernel.socket_inodes(run.pid).items():
+            if inode in listening:
+                with kernel.borrow_socket(run.pid, fd) as borrowed:
+                    return borrowed.getsockopt(socket.SOL_SOCKET, option)
+        return -1
+
+    def first_connection(self, field: bytes) -> ConnectionOutcome:
+        """A peer's first connection, once it has begun."""
+        peer = self.peer(field)
+        self.wait(lambda: bool(peer.outcome.connections), "a connection", peer)
+        return peer.outcome.connections[0]
+
+    def wait_settled(self, field: bytes, connection: ConnectionOutcome) -> None:
+        """Until nothing is on its way between the two ends of a connection."""
+        peer = self.peer(field)
+        role = self.scripts[self.scene.peers.index(peer)].role
+        callers = connection.local if role == "connects" else connection.remote
+        self.wait(lambda: traffic.settled(callers[1]), "rest on the connection", peer)
+
+    # ---- ports that others hold ---------------------------------------------------------------------
+
+    def do_hold_port(self, fields: list[bytes]) -> None:
+        """Leaves a port as a server does that listens, serves, or has gone; and sees it so in the kernel's table."""
+        port, state, option, at = int(fields[0]), fields[1].decode(), fields[2].decode(), fields[3].decode()
+        listener = _listen(at or "127.0.0.1", port, option or "SO_REUSEADDR")
+        self.scene.held.append(listener)
+        if state == "LISTEN":
+            return
+        client = socket.create_connection(listener.getsockname()[:2], timeout=HOLD_SECONDS)
+        self.scene.held.append(client)
+        server = listener.accept()[0]
+        self.scene.held.append(server)
+        ends = server.getsockname()[:2], client.getsockname()[:2]
+        listener.close()
+        _bring_to(state, server, client)
+        _wait_for(state, *ends)
+
+
+def _option(name: str) -> int:
+    if name not in OPTIONS:
+        raise BadRequest(f'no socket option "{name}" here; there are {", ".join(OPTIONS)}')
+    return OPTIONS[name]
+
+
+def _listen(at: str, port: int, option: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in at else socket.AF_INET
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        if option != "none":
+            listener.setsockopt(socket.SOL_SOCKET, _option(option), 1)
+        listener.bind((at, port))
+    except OSError as error:
+        if family == socket.AF_INET or error.errno not in NO_IPV6:
+            raise
+        return _listen(INSTEAD, port, option)
+    listener.listen(8)
+    return listener
+
+
+def _bring_to(state: str, server: socket.socket, client: socket.socket) -> None:
+    """The last steps of a conversation, until the server's end is in that state."""
+    steps: dict[str, Callable[[], None]] = {
+        "ESTABLISHED": lambda: None,
+        "CLOSE_WAIT": lambda: client.shutdown(socket.SHUT_WR),
+        "FIN_WAIT2": lambda: server.shutdown(socket.SHUT_WR),
+        "TIME_WAIT": lambda: _end(server, client),
+        "": lambda: _end(client, server),
+    }
+    if state not in steps:
+        raise BadRequest(f'a port can\'t be held in "{state}"')
+    steps[state]()
+
+
+def _end(first: socket.socket, last: socket.socket) -> None:
+    first.close()
+    last.recv(1)                    # waits for the end of the stream
+    last.close()
+
+
+def _wait_for(state: str, server: Address, client: Address) -> None:
+    """Until both ends are in the kernel's table as they should be."""
+    others = {"TIME_WAIT": "", "": "TIME_WAIT", "CLOSE_WAIT": "FIN_WAIT2", "FIN_WAIT2": "CLOSE_WAIT"}
+    wanted = (state, others.get(state, state))
+    deadline = time.monotonic() + HOLD_SECONDS
+    while (seen := (_state(server, client), _state(client, server))) != wanted:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"a port should be held in {wanted}, and is in {seen}: is net.ipv4.tcp_max_tw_buckets small?")
+        time.sleep(0.0005)
+
+
+def _state(here: Address, there: Address) -> str:
+    found = kernel.lookup(here, there)
+    return found.state.name if found is not None and found.state is not State.LISTEN else ""
