@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import secrets
 import sys
 import tempfile
 import threading
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from . import build, grade, kernel, sandbox
 from .catalog import KIT, CatalogError, Lab, find_labs
-from .report import jsonreport, markdown, terminal
+from .report import jsonreport, terminal
 from .report.screen import Screen
 from .verdict import LabResult, judge
 
@@ -97,7 +96,7 @@ def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
         raise Cannot(f"no sandbox, and --sandbox require forbids to go on: {box.why}")
     if options.only and len(labs) != 1:
         raise Cannot("--only names tests of one lab: say which lab")
-    order = grade.Order(tree, options.seed or secrets.token_hex(4), box, tuple(options.only))
+    order = grade.Order(tree, options.seed or os.urandom(4).hex(), box, tuple(options.only))
     try:
         results = _run_all(labs, order, options.jobs or grade.jobs(), screen)
     except grade.NoSuchTest as error:
@@ -186,6 +185,7 @@ def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], 
     if options.json:
         _write(options.json, text)
     if options.markdown:
+        from .report import markdown
         _write(options.markdown, markdown.summary(json.loads(text)))
 
 
@@ -216,6 +216,7 @@ def _status(results: tuple[LabResult, ...]) -> int:
 
 
 def _annotate(words: list[str]) -> int:
+    from .report import markdown
     parser = argparse.ArgumentParser(prog="grader annotate")
     parser.add_argument("report", help="the file that grade --json wrote")
     parser.add_argument("--folder", default="labs", help="where the labs lie in the repository")

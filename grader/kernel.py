@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import functools
 import os
-import platform
 import re
 import resource
 import select
@@ -397,7 +396,7 @@ _CALLS = {  # name: number on x86_64, on aarch64
 
 @functools.cache
 def _names() -> dict[int, str]:
-    column = 1 if platform.machine() == "aarch64" else 0
+    column = 1 if os.uname().machine == "aarch64" else 0
     return {number: name for name, numbers in _CALLS.items() if (number := numbers[column]) is not None}
 
 

@@ -10,7 +10,6 @@ import ctypes
 import fcntl
 import mmap
 import os
-import platform
 import re
 import socket
 import struct
@@ -38,7 +37,7 @@ _SOCKET, _GIVEN, _SIZE = 1, 2, 4
 _NO_FD = -2**31
 
 _FUTEX_WAKE = 1
-_SYS_FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine(), 202)
+_SYS_FUTEX = {"x86_64": 202, "aarch64": 98}.get(os.uname().machine, 202)
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
