@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all peer test test-all lint soak bench clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all peer test test-all lint soak bench evidence clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -98,6 +98,9 @@ lint: | setup-lint ## warnings, layout and types of the kit's code
 
 soak: | setup-test ## the same verdicts thousands of times on a busy machine
 	$Q$(DEV_PYTHON) tests/soak.py $(SOAK)
+
+evidence: | setup-test ## record anew what tests/unit/test_causes.py reads (LAB=N)
+	$Q$(DEV_PYTHON) tests/record.py $(LAB:%=lab%)
 
 bench: | setup-grade ## what a grade costs, in seconds and in floors
 	$Q$(DEV_PYTHON) tests/bench/bench.py

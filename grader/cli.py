@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import build, grade, kernel, sandbox
+from . import build, grade, keep, kernel, sandbox
 from .catalog import KIT, CatalogError, Lab, find_labs
 from .report import jsonreport, terminal
 from .report.screen import Screen
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", default="", help="repeats a grade's random payloads")
     command.add_argument("--json", metavar="F", help="the report as JSON; - is standard output")
     command.add_argument("--markdown", metavar="F", help="a summary in Markdown")
+    command.add_argument("--evidence", metavar="DIR", help="what the failed tests saw, as JSON: DIR/labN/STAGE.TEST.json")
     command.add_argument("--sandbox", choices=("auto", "require", "off"), default="auto")
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="labs graded side by side")
     return parser
@@ -184,9 +185,21 @@ def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], 
     text = jsonreport.build(results, kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed)
     if options.json:
         _write(options.json, text)
+    if options.evidence:
+        _keep_evidence(Path(options.evidence), results)
     if options.markdown:
         from .report import markdown
         _write(options.markdown, markdown.summary(json.loads(text)))
+
+
+def _keep_evidence(folder: Path, results: tuple[LabResult, ...]) -> None:
+    """What the tests that failed have left, a file each: for who looks closer."""
+    for result in results:
+        for stage in result.stages:
+            for test in stage.tests:
+                if test.evidence is not None:
+                    place = folder / result.lab.id / f"{stage.stage.name}.{test.name}.json"
+                    _write(str(place), json.dumps(keep.pack(test.evidence)) + "\n")
 
 
 def _write(path: str, text: str) -> None:
