@@ -548,6 +548,18 @@ Test(one_after_another, clients_in_the_queue,
     expect_happy(clients);
 }
 
+Test(one_after_another, a_second_time, .description = "called again with a new listener, server_run() begins anew")
+{
+    struct run run = start_student(.function = "server_run", .args = {"2"}, .times = "2", .stay = true);
+    for (int call = 1; call <= 2; call++) {
+        struct peer clients = peer_connects(run, "2 clients in turn: " ECHO_ROUND);
+        expect_happy(clients);
+        wait_calls(run, call);
+        expect(result_of(run, call) == 0, "call %d of server_run() returned %lld (%s), not 0", call,
+               result_of(run, call), strerror(errno_of(run, call)));
+    }
+}
+
 Test(one_after_another, no_limit, .description = "with 0 there is no limit: it goes on to accept")
 {
     struct run run = start_student(.function = "server_run", .args = {"0"});
