@@ -245,6 +245,8 @@ def _on(one: Socket, local_port: int, remote_port: int) -> bool:
 
 # How /proc says that a process has gone; a zombie's files belong to root, and refuse anybody else.
 GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
+STOPPED = ("T", "t")  # by SIGSTOP: only somebody else can wake it
+ASLEEP = ("S", *STOPPED)
 
 
 @dataclass(frozen=True)
@@ -273,10 +275,42 @@ def threads(pid: int) -> list[Thread]:
     return found
 
 
+def all_asleep(pid: int) -> bool:
+    """Whether every thread of a process sleeps or is stopped; False when it is gone. Looks no further than
+    the first that doesn't."""
+    tids: list[str] = []
+    with contextlib.suppress(*GONE):
+        tids = os.listdir(f"/proc/{pid}/task")
+        for tid in tids:
+            with contextlib.suppress(*GONE):
+                if _state(f"/proc/{pid}/task/{tid}/") not in ASLEEP:
+                    return False
+    return bool(tids)
+
+
+def thread_count(pid: int) -> int:
+    """How many threads a process has; 0 when it is gone."""
+    with contextlib.suppress(*GONE):
+        return len(os.listdir(f"/proc/{pid}/task"))
+    return 0
+
+
+def size_kb(pid: int, what: str) -> int:
+    """One of the sizes of a process in /proc/PID/status, in KiB: "VmRSS", "VmData", …; 0 when it is gone."""
+    with contextlib.suppress(*GONE):
+        found = re.search(rf"^{what}:\s+(\d+) kB", _read(f"/proc/{pid}/status"), re.MULTILINE)
+        return int(found[1]) if found else 0
+    return 0
+
+
+def _state(folder: str) -> str:
+    return _read(folder + "stat").rpartition(")")[2].split()[0]
+
+
 def _thread(pid: int, tid: int) -> Thread:
     folder = f"/proc/{pid}/task/{tid}/"
     switches = sum(int(count) for count in re.findall(r"ctxt_switches:\t(\d+)", _read(folder + "status")))
-    state = _read(folder + "stat").rpartition(")")[2].split()[0]
+    state = _state(folder)
     call, args = _system_call(folder)
     return Thread(pid, tid, state, call, args, switches)
 
@@ -431,7 +465,10 @@ def _without(option: int) -> Callable[[Thread], bool]:
 
     def rule(thread: Thread) -> bool:
         fd = thread.args[0] & 0xFFFFFFFF
-        link = descriptors(thread.pid).get(fd, "anon_inode:[timerfd]")
+        try:
+            link = os.readlink(f"/proc/{thread.pid}/fd/{fd}")  # this one alone: hundreds of threads ask
+        except GONE:
+            return False
         if not link.startswith("socket:"):
             return link != "anon_inode:[timerfd]"
         try:

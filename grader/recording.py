@@ -18,12 +18,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from .calls import CALLS, SYMBOLS
+from .calls import CALLS, MARKS, SYMBOLS
 from .evidence import Call, Location
 from .faults import MOST_FAULTS, Fault, parse_faults
 
 VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
-WRAPPED: tuple[str, ...] = CALLS
+WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
 _MAGIC, _VERSION = 0x6B636F73, 1
 _HEADER = struct.Struct("=IIIIIIQQ")

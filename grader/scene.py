@@ -25,8 +25,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.008
 LOOK_EVERY = 0.010
 QUIET_SECONDS, QUIET_LOOKS = 0.2, 8
 BACKSTOP_SECONDS = 45.0
-STOPPED = ("T", "t")                # by SIGSTOP: only somebody else can wake it
-ASLEEP = ("S", *STOPPED)
+COST = 4                            # a look that takes long comes seldom: hundreds of threads are many files
 
 
 class CannotHappen(Exception):
@@ -84,6 +83,7 @@ class Watch:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._last = time.monotonic()
+        self._every = LOOK_EVERY
         self._idle = 0.0
         self._quiet_since = 0.0
         self._looks = 0
@@ -96,9 +96,14 @@ class Watch:
             return CannotHappen(None, None)
         now = time.monotonic()
         since = now - self._last
-        if since < LOOK_EVERY:
+        if since < self._every:
             return None
-        self._last = now
+        found = self._look(live, since, now)
+        self._last = time.monotonic()
+        self._every = max(LOOK_EVERY, COST * (self._last - now))
+        return found
+
+    def _look(self, live: list[StudentRun], since: float, now: float) -> CannotHappen | None:
         if now - self._scene.began > BACKSTOP_SECONDS:
             return CannotHappen(live[0] if live else None, Trouble("slow", None, None))
         for run in live:
@@ -107,12 +112,14 @@ class Watch:
         return self._look_at_sleep(live, min(since, 0.05), now)
 
     def _look_at_sleep(self, live: list[StudentRun], step: float, now: float) -> CannotHappen | None:
-        threads = [(run, thread) for run in live for thread in kernel.threads(run.pid)]
-        asleep = bool(threads) and all(thread.state in ASLEEP for _, thread in threads)
-        if not asleep or not all(peer.at_rest() for peer in self._scene.peers):
+        asleep = bool(live) and all(kernel.all_asleep(run.pid) for run in live)
+        threads = [(run, thread) for run in live for thread in kernel.threads(run.pid)] if asleep else []
+        if not all(thread.state in kernel.ASLEEP for _, thread in threads):
+            threads = []
+        if not threads or not all(peer.at_rest() for peer in self._scene.peers):
             self._signature = None
             return None
-        if not all(thread.state in STOPPED or kernel.blocks_forever(thread) for _, thread in threads):
+        if not all(thread.state in kernel.STOPPED or kernel.blocks_forever(thread) for _, thread in threads):
             self._signature = None
             self._idle += step
             run = live[0]

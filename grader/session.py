@@ -22,10 +22,11 @@ from .script import ScriptError
 from .verbs.base import BadRequest, NotTried, Unmet
 from .verbs.expectations import ExpectationVerbs
 from .verbs.looks import LookVerbs
+from .verbs.resources import ResourceVerbs
 from .verbs.sockets import SocketVerbs
 
 
-class Session(ExpectationVerbs, LookVerbs, SocketVerbs):
+class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
     """A test while it runs. `failure` and `trouble` say afterwards why it didn't pass."""
 
     def __init__(self, lab: Lab, stage: str, test: str, programs: Programs, launcher: Path,

@@ -40,17 +40,21 @@
 /* CALL_socket, CALL_bind, … */
 enum call_name {
 #define CALL(name) CALL_##name,
+#define MARK(name) CALL_##name,
 #define SAME(symbol, name)
 #include "calls.def"
 #undef CALL
+#undef MARK
 #undef SAME
 };
 
 /* --wrap turns send into __wrap_send, and __real_send into send. */
 #define CALL(name) extern __typeof__(name) __real_##name, __wrap_##name;
+#define MARK(name)
 #define SAME(symbol, name) extern __typeof__(symbol) __real_##symbol, __wrap_##symbol;
 #include "calls.def"
 #undef CALL
+#undef MARK
 #undef SAME
 
 /* One recorded call, from its start to its end. */
@@ -71,6 +75,7 @@ static struct recorder nowhere; /* no slots, no faults: the recorder passes call
 static struct recorder *recorder = &nowhere;
 static uintptr_t load_base;
 static _Thread_local pid_t own_thread;
+static _Thread_local bool aside; /* this thread runs given code */
 
 static int note_load_base(struct dl_phdr_info *program, size_t size, void *data)
 {
@@ -113,6 +118,11 @@ __attribute__((constructor(101))) static void start_recorder(void)
 void recorder_arm(int on)
 {
     atomic_exchange(&recorder->armed, on != 0);
+}
+
+void recorder_step_aside(int on)
+{
+    aside = on != 0;
 }
 
 static int64_t now(void)
@@ -233,7 +243,7 @@ static void enter(struct visit *visit, enum call_name name, int fd, const void *
     QUIET;
     *visit = (struct visit){.saved = errno, .limit = SIZE_MAX};
     struct recorded_call *call = visit->call = take_slot(visit);
-    bool armed = atomic_load(&recorder->armed);
+    bool armed = atomic_load(&recorder->armed) && !aside;
     call->name = (uint8_t)name;
     call->flags = (uint8_t)((is_socket(fd) ? RECORDED_SOCKET : 0) | (armed ? 0 : RECORDED_GIVEN));
     call->thread = this_thread();
@@ -754,9 +764,42 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int time
 
 /* Threads and processes */
 
+/* Where a fault is about the start of threads, each new one passes through here. */
+static struct beginning {
+    _Atomic bool taken;
+    void *(*start)(void *);
+    void *argument;
+} beginnings[64];
+
+static void *begin_thread(void *place)
+{
+    struct beginning *given = place, mine = {.start = given->start, .argument = given->argument};
+    atomic_store(&given->taken, false);
+    ENTER(thread_start, RECORDED_NO_FD);
+    complete(&visit, MAKE(0), 0);
+    return mine.start(mine.argument);
+}
+
+static struct beginning *find_beginning(void)
+{
+    for (const struct fault *fault = recorder->faults; fault < recorder->faults + RECORDER_FAULTS; fault++)
+        if (fault->calls >> CALL_thread_start & 1)
+            for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
+                if (!atomic_exchange(&beginnings[i].taken, true))
+                    return &beginnings[i];
+    return NULL;
+}
+
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
 {
     ENTER(pthread_create, RECORDED_NO_FD, N(thread), N(attributes), N(start), N(argument));
+    struct beginning *beginning = find_beginning();
+    if (beginning != NULL) {
+        beginning->start = start;
+        beginning->argument = argument;
+        start = begin_thread;
+        argument = beginning;
+    }
     return leave_error(&visit, MAKE(__real_pthread_create(thread, attributes, start, argument)));
 }
 

@@ -114,4 +114,8 @@ _Static_assert(sizeof(struct recorder) == 680, "recording.py counts on it");
    counted. Code that may be linked without the recorder declares it weak. */
 void recorder_arm(int on);
 
+/* From here on this thread's calls count as given code's, armed or not (on != 0): for a
+   probe whose function has started threads that go on. */
+void recorder_step_aside(int on);
+
 #endif

@@ -458,6 +458,18 @@ void raise_nofile(struct run run, unsigned limit)
 {
     ask_about("raise_nofile", run.id, format("%u", limit));
 }
+void send_signal(struct run run, int signal_number)
+{
+    ask_about("send_signal", run.id, format("%d", signal_number));
+}
+void wait_threads(struct run run, int n)
+{
+    ask_about("wait_threads", run.id, format("%d", n));
+}
+void wait_settled(struct run run)
+{
+    ask_about("wait_settled", run.id, "");
+}
 void stop(struct run run)
 {
     ask_about("stop", run.id, "");
@@ -470,6 +482,14 @@ int descriptors_of(struct run run)
 bool is_open(struct run run, int fd)
 {
     return number_about("is_open", run.id, format("%d", fd)) != 0;
+}
+int threads_of(struct run run)
+{
+    return (int)number_about("threads_of", run.id, "");
+}
+long long memory_of(struct run run)
+{
+    return number_about("memory_of", run.id, "");
 }
 const char *listener_address(struct run run)
 {

@@ -138,16 +138,21 @@ void wait_blocked(struct run run, const char *call);          /* it sleeps in "a
 void wait_listening(struct run run);                          /* a listener of its own is in the kernel's table */
 void wait_output(struct run run, const char *text);           /* its standard output contains text */
 void wait_recorded(struct run run, const char *group, int n); /* it has made n calls of that group */
+void wait_threads(struct run run, int n);                     /* it has n threads at most */
+void wait_settled(struct run run); /* all its threads sleep, and no peer has anything to do: nothing is under way */
 
 void type_text(struct run run, const char *text);  /* to held input or the terminal */
 void finish(struct run run);                       /* ends held input, then wait_exit */
 void release(struct run run);                      /* lets a call that a fault holds ("accept 2 waits") go on */
 void raise_nofile(struct run run, unsigned limit); /* prlimit(2) on the running program */
+void send_signal(struct run run, int signal_number);
 void stop(struct run run);                         /* kills it: for a server that has no end of its own */
 
 /* What the grader saw. The first group is the kernel's view and needs a program that still runs. */
 int descriptors_of(struct run run); /* open descriptors, without the kit's own */
 bool is_open(struct run run, int fd);
+int threads_of(struct run run);
+long long memory_of(struct run run); /* KiB that it can write into: heap, stacks of threads, and the like */
 const char *listener_address(struct run run); /* "127.0.0.1:7788"; "" if it has no listener */
 const char *listener_port(struct run run);
 int listener_backlog(struct run run);                    /* what listen() was given, as the kernel holds it */

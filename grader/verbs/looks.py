@@ -53,6 +53,7 @@ class LookVerbs(Verbs):
         pauses: dict[object, float] = {}            # a sleep, and when it was first seen
         while (now := time.monotonic()) - since < SPIN_SECONDS and run.poll() is None:
             calls = [call for call in run.recording.calls() if call.name in names and not call.given]
+            calls.sort(key=lambda call: (call.thread, call.index))
             if sum(_at_once(call, following) for call, following in zip(calls, calls[1:])) >= SPIN_CALLS:
                 return 1
             threads = kernel.threads(run.pid)
@@ -65,5 +66,5 @@ class LookVerbs(Verbs):
 
 
 def _at_once(call: Call, following: Call) -> bool:
-    """The same call again, after a failure and without a pause."""
-    return call.result == -1 and call.ended is not None and following.began - call.ended < PAUSE_NS
+    """The same call again by the same thread, after a failure and without a pause."""
+    return call.thread == following.thread and call.result == -1 and call.ended is not None and following.began - call.ended < PAUSE_NS

@@ -10,6 +10,7 @@
 
 /* The recorder is linked into graded programs only: by hand this is NULL. */
 __attribute__((weak)) void recorder_arm(int on);
+__attribute__((weak)) void recorder_step_aside(int on);
 
 static int report_fd = STDERR_FILENO;
 
@@ -17,6 +18,12 @@ static void arm(int on)
 {
     if (recorder_arm != NULL)
         recorder_arm(on);
+}
+
+static void step_aside(int on)
+{
+    if (recorder_step_aside != NULL)
+        recorder_step_aside(on);
 }
 
 /* One line, one write(): the grader may read while the probe runs. */
@@ -43,17 +50,34 @@ void report_open(void)
 void report_begin(void)
 {
     static int earlier; /* errno as some earlier call may have left it: it must decide nothing */
+    step_aside(0);
     arm(1);
     errno = earlier;
     earlier = EINTR;
 }
 
-void report_call(long long result, int error)
+static void write_call(long long result, int error)
 {
-    arm(0);
     char line[64];
     int len = snprintf(line, sizeof line, "call %lld %d\n", result, result >= 0 ? 0 : error);
     write_line(line, (size_t)len);
+}
+
+void report_call(long long result, int error)
+{
+    arm(0);
+    write_call(result, error);
+}
+
+void report_started(long long result, int error)
+{
+    step_aside(1);
+    write_call(result, error);
+}
+
+void report_aside(void)
+{
+    step_aside(1);
 }
 
 void report_number(const char *name, long long value)

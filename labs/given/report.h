@@ -31,6 +31,12 @@ void report_begin(void);
  * only after a failure, so ERRNO is 0 when result >= 0. */
 void report_call(long long result, int error);
 
+/* The same, where the function has started threads that go on: the faults stay for
+ * them, and this thread steps aside until its next report_begin(). Another
+ * thread of a probe's own steps aside by report_aside(). */
+void report_started(long long result, int error);
+void report_aside(void);
+
 /* Facts beside the result: "number NAME VALUE", "text NAME HEX".
  * Bytes are written in hex, and no bytes at all (or NULL) as "-". */
 void report_number(const char *name, long long value);

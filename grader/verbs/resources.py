@@ -1,0 +1,39 @@
+"""Threads, memory and signals of a running program."""
+
+from __future__ import annotations
+
+from .. import kernel
+from ..run import StudentRun
+from .base import Verbs
+
+
+class ResourceVerbs(Verbs):
+    """What a program takes of the machine, and when it is at rest."""
+
+    def do_threads_of(self, fields: list[bytes]) -> int:
+        return kernel.thread_count(self.run(fields[0]).pid)
+
+    def do_memory_of(self, fields: list[bytes]) -> int:
+        """VmData: private memory that it can write into. VmSize is no measure: malloc() reserves address space by
+        64 MiB, and more of it with more threads, at moments of its own."""
+        return kernel.size_kb(self.run(fields[0]).pid, "VmData")
+
+    def do_send_signal(self, fields: list[bytes]) -> None:
+        self.run(fields[0]).send_signal(int(fields[1]))
+
+    def do_wait_threads(self, fields: list[bytes]) -> None:
+        run, most = self.run(fields[0]), int(fields[1])
+        self.wait(lambda: 0 < kernel.thread_count(run.pid) <= most, f"the end of all threads but {most}", run)
+
+    def do_wait_settled(self, fields: list[bytes]) -> None:
+        run = self.run(fields[0])
+        self.wait(lambda: self._settled(run), "a moment of rest", run)
+
+    def _settled(self, run: StudentRun) -> bool:
+        """Nothing is under way: all threads sleep, no peer has anything to do, and no thread ran in between."""
+        if not kernel.all_asleep(run.pid):
+            return False
+        before = kernel.threads(run.pid)
+        if not all(peer.at_rest() for peer in self.scene.peers):
+            return False
+        return all(thread.state in kernel.ASLEEP for thread in before) and before == kernel.threads(run.pid)

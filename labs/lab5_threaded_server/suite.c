@@ -1,0 +1,625 @@
+/* Lab 5, multi-threaded server: the suite. Each test is one promise of threaded_server.h. */
+#include "suite.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a good client does, with other bytes each time. */
+#define ECHO_ROUND "send 20 random bytes; expect the same; half-close; expect end"
+
+/* It says a word, waits for the test, says another. */
+#define TWO_WORDS "send 5 random bytes; expect the same; wait for go; " ECHO_ROUND
+
+static struct run a_server(void)
+{
+    return start_student(.function = "server_start", .stay = true);
+}
+
+/* A server in which some calls go wrong, or wait. */
+static struct run a_server_where(const char *faults)
+{
+    return start_student(.function = "server_start", .stay = true, .faults = faults);
+}
+
+static struct run the_program(void)
+{
+    return start_student(.args = {LOOPBACK, "0"});
+}
+
+/* ---- threads: a thread a client ---------------------------------------------------------------- */
+
+Test(threads, answers_a_client, .description = "a client gets back what it sends, until it has ended its side")
+{
+    struct run run = a_server();
+    struct peer client = peer_connects(run, "send $1; expect $1; send $2; expect $2; half-close; expect end",
+                                       .data = {random_text(random_number(10, 40)), random_text(12)});
+    expect_happy(client);
+}
+
+Test(threads, returns_at_once, .description = "server_start() returns at once, before there is any client")
+{
+    struct run run = a_server();
+    wait_calls(run, 1);
+    expect_result(run, 0);
+}
+
+Test(threads, a_silent_one_blocks_nobody, .description = "a silent client keeps nobody else waiting")
+{
+    struct run run = a_server();
+    struct peer silent = peer_connects(run, "stay silent");
+    wait_connected(silent);
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    expect_happy(client);
+}
+
+Test(threads, talks_with_two_at_once, .description = "two conversations go on side by side, and each ends by itself")
+{
+    struct run run = a_server();
+    struct peer first = peer_connects(run, TWO_WORDS);
+    wait_received(first, 5);
+    struct peer second = peer_connects(run, TWO_WORDS);
+    wait_received(second, 5);
+    go(second);
+    expect_happy(second);
+    go(first);
+    expect_happy(first);
+}
+
+Test(threads, a_deaf_one_blocks_nobody,
+     .description = "a client that sends much and takes no answer keeps nobody else waiting")
+{
+    struct run run = a_server();
+    peer_connects(run, "small buffers; send $1; stay silent", .data = {random_bytes(3200000)});
+    wait_settled(run);
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    expect_happy(client);
+}
+
+Test(threads, any_bytes, .description = "bytes are bytes, and tens of kilobytes of them come back whole")
+{
+    struct bytes message = random_bytes(random_number(66000, 70000));
+    struct run run = a_server();
+    struct peer client = peer_connects(run, "send $1; half-close; receive to end", .data = {message});
+    expect_received(client, message);
+}
+
+Test(threads, short_counts, .description = "send() may take fewer bytes than you gave it; all come back all the same")
+{
+    struct bytes message = random_bytes(random_number(1000, 5000));
+    struct run run = a_server_where("send takes 1 to 50 bytes");
+    struct peer client = peer_connects(run, "send $1; half-close; receive to end", .data = {message});
+    expect_received(client, message);
+}
+
+Test(threads, interrupted, .description = "a signal may interrupt accept(), recv() and send() (EINTR): nothing is lost")
+{
+    struct bytes message = random_bytes(random_number(1000, 5000));
+    struct run run = a_server_where("accept 1-2 fails with EINTR; every 2nd recv fails with EINTR;"
+                                    "every 2nd send fails with EINTR; send takes at most 400 bytes");
+    struct peer client = peer_connects(run, "send $1; half-close; receive to end", .data = {message});
+    expect_received(client, message);
+}
+
+/* ---- own_argument: what belongs to one client alone -------------------------------------------- */
+
+Test(own_argument, tells_who_came_and_went,
+     .description = "each client is told with its address, when it comes and when it goes")
+{
+    struct run run = a_server();
+    struct peer client = peer_connects(run, "send $1; expect $1; half-close; expect end",
+                                       .data = {random_text(random_number(10, 40))}, .at = "127.0.0.9");
+    expect_happy(client);
+    wait_settled(run);
+    expect_line(run, format("client %s", address_of(client)));
+    expect_line(run, format("gone %s", address_of(client)));
+}
+
+Test(own_argument, threads_that_start_late,
+     .description = "a client's thread may start late, when the next client has come: it serves its own")
+{
+    struct run run = a_server_where("thread_start 2-9 waits");
+    struct peer first = peer_connects(run, TWO_WORDS), second = peer_connects(run, TWO_WORDS);
+    wait_connected(first);
+    wait_connected(second);
+    wait_settled(run);
+    release(run);
+    wait_received(first, 5);
+    wait_received(second, 5);
+    go(first);
+    expect_happy(first);
+    wait_output(run, format("gone %s", address_of(first)));
+    go(second);
+    expect_happy(second);
+    wait_output(run, format("gone %s", address_of(second)));
+    expect_line(run, format("client %s", address_of(first)));
+    expect_line(run, format("client %s", address_of(second)));
+}
+
+Test(own_argument, its_own_words, .description = "no client gets another's bytes, even if its answer is long in coming")
+{
+    struct run run = a_server_where("send 1 waits");
+    struct peer first = peer_connects(run, "send $1; expect $1; half-close; expect end", .data = {random_text(30)});
+    wait_settled(run);
+    struct peer second = peer_connects(run, "send $1; expect $1; half-close; expect end", .data = {random_text(30)});
+    wait_settled(run);
+    release(run);
+    expect_happy(first);
+    expect_happy(second);
+}
+
+Test(own_argument, its_own_name, .description = "who goes is told by its own address, while others come and stay")
+{
+    struct run run = a_server();
+    struct peer first = peer_connects(run, TWO_WORDS);
+    wait_received(first, 5);
+    struct peer second = peer_connects(run, TWO_WORDS, .at = "127.0.0.7");
+    wait_received(second, 5);
+    go(first);
+    expect_happy(first);
+    wait_settled(run);
+    expect_line(run, format("gone %s", address_of(first)));
+    expect(strstr(format("%.*s", (int)output_of(run).len, (const char *)output_of(run).data),
+                  format("gone %s", address_of(second))) == NULL,
+           "\"gone %s\" was told, and that client is still there", address_of(second));
+}
+
+/* The notes' own transcript: who says how much is the client's affair, whose turn it is the test's. */
+static void say_it(struct run run, struct peer client, unsigned bytes)
+{
+    go(client);
+    wait_output(run, format("received %u\n", bytes));
+}
+
+Test(own_argument, talks_in_turn,
+     .description = "two clients talk in turn, over several rounds, and the output tells it in that order")
+{
+    struct run run = the_program();
+    struct peer one = peer_connects(run, "wait for go; send 101 random bytes; expect the same; wait for go; send "
+                                         "105 random bytes; expect the same; wait for go; half-close; expect end");
+    wait_output(run, format("client %s\n", address_of(one)));
+    say_it(run, one, 101);
+    struct peer two = peer_connects(run, "wait for go; send 102 random bytes; expect the same; wait for go; send "
+                                         "103 random bytes; expect the same; wait for go; send 104 random bytes; "
+                                         "expect the same; wait for go; half-close; expect end");
+    wait_output(run, format("client %s\n", address_of(two)));
+    say_it(run, two, 102);
+    say_it(run, two, 103);
+    say_it(run, two, 104);
+    say_it(run, one, 105);
+    go(one);
+    wait_output(run, format("gone %s\n", address_of(one)));
+    go(two);
+    wait_output(run, format("gone %s\n", address_of(two)));
+    expect_happy(one);
+    expect_happy(two);
+    expect_same(
+        run, "the output", output_of(run),
+        bytes_of(format("listening %s\nclient %s\nreceived 101\nclient %s\nreceived 102\nreceived 103\n"
+                        "received 104\nreceived 105\ngone %s\ngone %s\n",
+                        listener_address(run), address_of(one), address_of(two), address_of(one), address_of(two))));
+}
+
+Test(own_argument, no_memory_goes_wrong,
+     .description = "what belongs to a client is freed, once, and not used afterwards (valgrind)")
+{
+    struct run run = start_student(.function = "server_start", .stay = true, .under = MEMCHECK);
+    struct peer clients = peer_connects(run, "3 clients, each: " ECHO_ROUND);
+    expect_happy(clients);
+    wait_settled(run);
+    finish(run);
+    expect_clean_memory(run);
+}
+
+/* ---- hundreds: at once, and one after another --------------------------------------------------- */
+
+#define A_WORD "send 8 random bytes; expect the same; "
+
+Test(hundreds, a_hundred_at_once, .description = "a hundred clients talk at once, and each gets its own bytes back")
+{
+    struct run run = a_server();
+    struct peer clients = peer_connects(
+        run, "100 clients, each: send 1000 random bytes; expect the same; half-close; expect end");
+    expect_happy(clients);
+}
+
+Test(hundreds, two_hundred_and_fifty_six,
+     .description = "255 clients have got their answer and keep silent; number 256 is served")
+{
+    struct run run = a_server();
+    struct peer silent = peer_connects(run, "255 clients, each: " A_WORD "stay silent");
+    expect_happy(silent);
+    struct peer last = peer_connects(run, ECHO_ROUND);
+    expect_happy(last);
+}
+
+struct size {
+    int threads, descriptors;
+    long long memory;
+};
+
+static struct size size_of(struct run run)
+{
+    wait_settled(run);
+    return (struct size){threads_of(run), descriptors_of(run), memory_of(run)};
+}
+
+static void expect_no_growth(struct run run, struct size before, int clients)
+{
+    struct size now = size_of(run);
+    expect(now.descriptors <= before.descriptors,
+           "%d clients have come and gone, and there are %d open descriptors where there were %d", clients,
+           now.descriptors, before.descriptors);
+    expect(now.threads <= before.threads, "%d clients have come and gone, and there are %d threads where there were %d",
+           clients, now.threads, before.threads);
+    long long more = now.memory - before.memory;
+    expect(more < 65536, "%d clients have come and gone, and %lld KiB of memory are held for each that has gone",
+           clients, more / clients);
+}
+
+Test(hundreds, a_thousand_in_turn,
+     .description = "a thousand clients one after another leave no thread, no descriptor and no memory behind")
+{
+    struct run run = a_server();
+    struct peer some = peer_connects(run, "20 clients in turn: " ECHO_ROUND);
+    expect_happy(some);
+    struct size before = size_of(run);
+    struct peer more = peer_connects(run, "200 clients in turn: " ECHO_ROUND);
+    expect_happy(more);
+    expect_no_growth(run, before, 200);
+    struct peer many = peer_connects(run, "800 clients in turn: " ECHO_ROUND);
+    expect_happy(many);
+    expect_no_growth(run, before, 1000);
+}
+
+Test(hundreds, the_same_crowd_again,
+     .description = "a crowd that comes again takes no more than it took the first time")
+{
+    struct run run = a_server();
+    struct peer first = peer_connects(run, "60 clients, each: " A_WORD "wait for go; half-close; expect end");
+    wait_connected(first);
+    go(first);
+    expect_happy(first);
+    struct size before = size_of(run);
+    for (int time = 2; time <= 4; time++) {
+        struct peer again = peer_connects(run, "60 clients, each: " A_WORD "wait for go; half-close; expect end");
+        go(again);
+        expect_happy(again);
+    }
+    expect_no_growth(run, before, 180);
+}
+
+/* ---- counters: server_stats() ------------------------------------------------------------------- */
+
+static struct run a_counting_server(void)
+{
+    return start_student(.function = "server_stats", .input_kind = INPUT_HELD);
+}
+
+/* Each question is one more call for the probe; server_start() was the first. */
+static void expect_stats(struct run run, int question, long long clients, long long served, long long bytes)
+{
+    wait_settled(run);
+    type_text(run, "ask\n");
+    wait_calls(run, 1 + question);
+    expect(number_of(run, "clients") == clients,
+           "server_stats() says that %lld clients are connected now, and there are %lld", number_of(run, "clients"),
+           clients);
+    expect(number_of(run, "served") == served, "server_stats() says that %lld clients were served, and there were %lld",
+           number_of(run, "served"), served);
+    expect(number_of(run, "bytes") == bytes, "server_stats() says that %lld bytes were received, and there were %lld",
+           number_of(run, "bytes"), bytes);
+}
+
+Test(counters, clients_now, .description = "clients is how many are connected at this moment")
+{
+    struct run run = a_counting_server();
+    expect_stats(run, 1, 0, 0, 0);
+    struct peer clients = peer_connects(run, "3 clients, each: wait for go; half-close; expect end");
+    wait_connected(clients);
+    expect_stats(run, 2, 3, 0, 0);
+    struct peer one = peer_connects(run, "stay silent");
+    wait_connected(one);
+    expect_stats(run, 3, 4, 0, 0);
+    go(clients);
+    expect_happy(clients);
+    expect_stats(run, 4, 1, 3, 0);
+}
+
+Test(counters, bytes_so_far,
+     .description = "bytes is how many were received, of those who stay as of those who have gone")
+{
+    unsigned first = random_number(100, 200), second = random_number(5000, 9000);
+    struct run run = a_counting_server();
+    struct peer one = peer_connects(run, "send $1; expect $1; stay silent", .data = {random_bytes(first)});
+    expect_happy(one);
+    expect_stats(run, 1, 1, 0, first);
+    struct peer two = peer_connects(run, "send $1; expect $1; half-close; expect end", .data = {random_bytes(second)});
+    expect_happy(two);
+    expect_stats(run, 2, 1, 1, first + second);
+}
+
+Test(counters, bad_ones_count_too,
+     .description = "a conversation that a reset ends is over as well, and its bytes came")
+{
+    struct run run = a_counting_server();
+    struct peer bad = peer_connects(run, "7 clients in turn: send 'hello'; expect 'hello'; reset");
+    expect_happy(bad);
+    expect_stats(run, 1, 0, 7, 35);
+}
+
+Test(counters, exact_after_a_storm,
+     .description = "forty clients at once, a hundred words each: no client and no byte is lost")
+{
+    struct run run = start_student(.function = "server_stats", .args = {"--ask-always"}, .input_kind = INPUT_HELD);
+    struct peer storm = peer_connects(run, "40 clients, each: send $1 in pieces of 5; half-close; receive to end",
+                                      .data = {random_bytes(100)});
+    expect_happy(storm);
+    type_text(run, "enough\n");
+    wait_settled(run);
+    type_text(run, "ask\n");
+    wait_calls(run, 2);
+    expect(number_of(run, "served") == 40 && number_of(run, "bytes") == 4000 && number_of(run, "clients") == 0,
+           "after 40 clients with 100 bytes each server_stats() says %lld served, %lld bytes, %lld still there",
+           number_of(run, "served"), number_of(run, "bytes"), number_of(run, "clients"));
+    finish(run);
+    expect(number_of(run, "went_down") == 0,
+           "served or bytes went down %lld times while clients came and went: what has been counted stays counted",
+           number_of(run, "went_down"));
+}
+
+Test(counters, no_race, .description = "what threads share is locked, or atomic: there is no data race (helgrind)")
+{
+    struct run run = start_student(.function = "server_stats", .input_kind = INPUT_HELD, .under = HELGRIND);
+    struct peer clients = peer_connects(
+        run, "3 clients, each: send 'one'; expect 'one'; wait for go; send 'two'; expect 'two'; "
+             "half-close; expect end");
+    wait_connected(clients);
+    type_text(run, "ask\n");
+    wait_calls(run, 2);
+    go(clients);
+    expect_happy(clients);
+    wait_settled(run);
+    type_text(run, "ask\n");
+    wait_calls(run, 3);
+    finish(run);
+    expect_clean_memory(run);
+}
+
+/* ---- bad_clients: one client's trouble is its own ------------------------------------------------ */
+
+Test(bad_clients, a_reset_ends_one_client, .description = "a client that resets ends its own conversation and no other")
+{
+    struct run run = a_server();
+    struct peer good = peer_connects(run, TWO_WORDS);
+    wait_received(good, 5);
+    struct peer bad = peer_connects(run, "3 clients, each: send 'hello'; expect 'hello'; reset");
+    expect_happy(bad);
+    wait_settled(run);
+    go(good);
+    expect_happy(good);
+}
+
+Test(bad_clients, leaves_without_its_answer,
+     .description = "a client that doesn't wait for its answer doesn't kill the server")
+{
+    struct run run = a_server_where("recv takes at most 100 bytes; recv 2 waits");
+    struct peer good = peer_connects(run, TWO_WORDS);
+    wait_received(good, 5);
+    wait_settled(run);
+    release(run);
+    struct peer bad = peer_connects(run, "send $1; close", .data = {random_bytes(5000)});
+    wait_done(bad);
+    wait_settled(run);
+    go(good);
+    expect_happy(good);
+}
+
+Test(bad_clients, bad_ones_leave_nothing,
+     .description = "fifty clients that reset or leave in silence leave no descriptor and no thread behind")
+{
+    struct run run = a_server();
+    struct peer some = peer_connects(run, "3 clients in turn: " ECHO_ROUND);
+    expect_happy(some);
+    struct size before = size_of(run);
+    struct peer bad = peer_connects(run, "25 clients in turn: send 'hello'; expect 'hello'; reset");
+    expect_happy(bad);
+    struct peer silent = peer_connects(run, "25 clients in turn: close");
+    expect_happy(silent);
+    expect_no_growth(run, before, 50);
+}
+
+Test(bad_clients, a_connection_aborted_in_the_queue,
+     .description = "a connection that broke in the queue is passed over: the next ones are served")
+{
+    struct run run = a_server_where("accept 1 fails with ECONNABORTED; accept 3 fails with ECONNABORTED;"
+                                    "accept 5 fails with EPROTO");
+    struct peer clients = peer_connects(run, "3 clients in turn: " ECHO_ROUND);
+    expect_happy(clients);
+}
+
+Test(bad_clients, no_descriptor_left,
+     .description = "with no descriptor left it waits, without burning the processor, and serves when one is free")
+{
+    struct run run = a_server();
+    wait_settled(run);
+    unsigned lowest = 3;
+    while (is_open(run, (int)lowest))
+        lowest++;
+    raise_nofile(run, lowest + 1); /* this much room: one descriptor */
+    struct peer first = peer_connects(run, TWO_WORDS);
+    wait_received(first, 5);
+    struct peer second = peer_connects(run, ECHO_ROUND);
+    wait_connected(second);
+    expect(!spins(run, "accept"),
+           "accept() failed and is tried again almost at once, over and over: less than 9 ms lie between");
+    go(first);
+    expect_happy(first);
+    expect_happy(second);
+}
+
+Test(bad_clients, no_memory_for_a_moment,
+     .description = "so it is when the kernel is short of memory or of files for a moment")
+{
+    struct run run = a_server_where(
+        "accept 1 fails with ENFILE; accept 2 fails with ENOBUFS; accept 3 fails with ENOMEM");
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    expect_happy(client);
+}
+
+Test(bad_clients, no_thread_left,
+     .description = "a client for whom there is no thread is turned away, not forgotten; the others go on")
+{
+    struct run run = a_server_where("pthread_create 3 fails with EAGAIN");
+    wait_calls(run, 1);
+    struct peer first = peer_connects(run, TWO_WORDS);
+    wait_received(first, 5);
+    struct peer unlucky = peer_connects(run, "expect end");
+    wait_settled(run);
+    if (count_calls(run, "pthread_create") >= 3)
+        expect_happy(unlucky);
+    struct peer next = peer_connects(run, ECHO_ROUND);
+    expect_happy(next);
+    go(first);
+    expect_happy(first);
+}
+
+Test(bad_clients, no_thread_at_all,
+     .description = "without any thread server_start() returns NULL with errno, the listener open")
+{
+    struct run run = a_server_where("pthread_create 1-99 fails with EAGAIN");
+    wait_calls(run, 1);
+    expect_error(run, EAGAIN);
+    expect(listener_address(run)[0] != '\0',
+           "server_start() returned NULL and has closed the listener: that is the caller's");
+}
+
+Test(bad_clients, closes_once,
+     .description = "a connection is closed once: its number may be another client's right after")
+{
+    struct run run = a_server_where("close 2 waits");
+    struct peer first = peer_connects(run, ECHO_ROUND);
+    expect_happy(first);
+    wait_settled(run);
+    struct peer second = peer_connects(run, TWO_WORDS);
+    wait_received(second, 5);
+    release(run);
+    wait_settled(run);
+    go(second);
+    expect_happy(second);
+}
+
+/* ---- clean_stop: server_stop() -------------------------------------------------------------------- */
+
+static struct run a_server_to_stop(const char *faults)
+{
+    struct run run = start_student(.function = "server_stop", .stay = true, .faults = faults);
+    wait_calls(run, 1);
+    return run;
+}
+
+static void expect_stopped(struct run run)
+{
+    wait_calls(run, 2);
+    expect_result(run, 0);
+    expect(number_of(run, "listener_open") == 0, "server_stop() returned 0 and the listener is still open");
+}
+
+Test(clean_stop, stops_and_returns, .description = "server_stop() closes the listener, ends the threads and returns 0")
+{
+    struct run run = a_server_to_stop("");
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    expect_happy(client);
+    type_text(run, "stop\n");
+    expect_stopped(run);
+    wait_threads(run, 1);
+    expect(descriptors_of(run) == 3, "after server_stop() %d descriptors are open, and 3 of them are the standard ones",
+           descriptors_of(run));
+}
+
+Test(clean_stop, silent_ones_are_ended, .description = "silent clients don't keep it: each gets the end of the stream")
+{
+    struct run run = a_server_to_stop("");
+    struct peer silent = peer_connects(run, "5 clients, each: send 'x'; expect 'x'; expect end");
+    wait_settled(run);
+    type_text(run, "stop\n");
+    expect_stopped(run);
+    expect_happy(silent);
+    wait_threads(run, 1);
+}
+
+Test(clean_stop, what_was_received_is_answered,
+     .description = "what had come before the stop is still answered, and then comes the end")
+{
+    struct run run = a_server_to_stop("recv 1 waits");
+    struct peer client = peer_connects(run, "send $1; expect $1; expect end",
+                                       .data = {random_bytes(random_number(6000, 9000))});
+    wait_settled(run);
+    type_text(run, "stop\n");
+    wait_settled(run);
+    release(run);
+    expect_happy(client);
+    expect_stopped(run);
+}
+
+Test(clean_stop, waits_for_the_last, .description = "it returns only when the last conversation is over")
+{
+    struct run run = a_server_to_stop("send 1 waits");
+    struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
+    wait_settled(run);
+    type_text(run, "stop\n");
+    wait_settled(run);
+    expect(number_of(run, "listener_open") == -1,
+           "server_stop() has returned while a client still waits for its answer");
+    release(run);
+    expect_happy(client);
+    expect_stopped(run);
+    wait_threads(run, 1);
+}
+
+Test(clean_stop, no_new_clients, .description = "once it has been told to stop nobody new is served")
+{
+    struct run run = a_server_to_stop("send 1 waits");
+    struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
+    wait_settled(run);
+    const char *address = listener_address(run);
+    type_text(run, "stop\n");
+    wait_settled(run);
+    (void)address;
+    release(run);
+    expect_happy(client);
+    expect_stopped(run);
+    expect(listener_address(run)[0] == '\0', "after server_stop() %s still listens", address);
+}
+
+Test(clean_stop, both_signals,
+     .description = "SIGINT and SIGTERM stop the program: its clients are told gone, its status is 0")
+{
+    int signals[] = {SIGINT, SIGTERM};
+    for (int i = 0; i < 2; i++) {
+        struct run run = the_program();
+        struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
+        wait_received(client, 5);
+        wait_settled(run);
+        send_signal(run, signals[i]);
+        expect_exit(run, 0);
+        expect_happy(client);
+        expect_line(run, format("gone %s", address_of(client)));
+    }
+}
+
+Test(clean_stop, nothing_is_left_in_memory,
+     .description = "when it has stopped no memory is misused or lost (valgrind)")
+{
+    struct run run = start_student(.function = "server_stop", .stay = true, .under = MEMCHECK);
+    struct peer clients = peer_connects(run, "2 clients, each: send 'x'; expect 'x'; expect end");
+    wait_received(clients, 1);
+    wait_settled(run);
+    type_text(run, "stop\n");
+    wait_calls(run, 2);
+    expect_happy(clients);
+    wait_threads(run, 1);
+    finish(run);
+    expect_clean_memory(run);
+}
