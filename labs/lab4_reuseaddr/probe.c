@@ -1,0 +1,313 @@
+/* probe [--times N] [--stay] FUNCTION ARGS…
+ *
+ *     close_first, close_last
+ *     reuse_listen IP PORT BACKLOG on|off   IP NULL is the null pointer, '' is empty
+ *     reuse_enabled KIND                    of a socket that the probe makes: plain, reuse,
+ *                                           reuseport, closed, file (no socket)
+ *     port_state PORT
+ *
+ * Calls one function of reuseaddr.c and reports what came of it (report.h). It
+ * never judges. Whatever else a function needs is made here, with plain calls:
+ * the connection comes in at a listener of the probe's own, on 127.0.0.1.
+ * Options, before or after FUNCTION:
+ *
+ *     --times N     call it N times
+ *     --stay        afterwards keep everything open until standard input ends
+ *     --hold        read a line from standard input before each call
+ *     --say TEXT    close_…: send TEXT over the connection first
+ *     --full        from now on no descriptor is free: open() and its like give EMFILE
+ *     --call PORT   close_…: the connection goes out, to that port of 127.0.0.1
+ */
+#include "reuseaddr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "number.h"
+#include "report.h"
+
+enum { MAX_TIMES = 100000, CLOSED = 500 }; /* CLOSED: a descriptor that nobody opens */
+
+struct options {
+    unsigned times;
+    bool stay, hold, full;
+    const char *say;
+    uint16_t call;        /* 0: the connection comes in */
+    const char *words[5]; /* FUNCTION and its arguments */
+    int count;
+};
+
+/* ---- what a function needs --------------------------------------------------------- */
+
+static int give_up(const char *call)
+{
+    fprintf(stderr, "probe: %s: %s\n", call, strerror(errno));
+    exit(2);
+}
+
+static int make_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    return fd != -1 ? fd : give_up("socket");
+}
+
+static struct sockaddr_in loopback(uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static int make_listener(void)
+{
+    int listener = make_socket();
+    struct sockaddr_in address = loopback(0);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) == -1)
+        give_up("bind");
+    if (listen(listener, 128) == -1)
+        give_up("listen");
+    return listener;
+}
+
+/* A connection: from the listener's queue, or to the port that options name. */
+static int make_connection(const struct options *options, int listener)
+{
+    if (options->call == 0) {
+        int connection = accept(listener, NULL, NULL);
+        return connection != -1 ? connection : give_up("accept");
+    }
+    int connection = make_socket();
+    struct sockaddr_in address = loopback(options->call);
+    if (connect(connection, (struct sockaddr *)&address, sizeof address) == -1)
+        give_up("connect");
+    return connection;
+}
+
+static void send_text(int fd, const char *text)
+{
+    for (size_t len = strlen(text); len > 0;) {
+        ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+        if (n == -1)
+            give_up("send");
+        text += n;
+        len -= (size_t)n;
+    }
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) != -1;
+}
+
+/* Until a line has come (true) or standard input has ended. */
+static bool wait_for_line(void)
+{
+    char byte = '\0';
+    while (byte != '\n' && read(STDIN_FILENO, &byte, 1) == 1)
+        ;
+    return byte == '\n';
+}
+
+/* Memory that a function forgets to fill is zero or large by chance. Here it is
+ * neither: the first call finds zeros on the stack, the second ones, and so on. */
+__attribute__((noinline)) static void soil_stack(unsigned call)
+{
+    volatile unsigned char soil[8192];
+    for (size_t i = 0; i < sizeof soil; i++)
+        soil[i] = call % 2 == 0 ? 0x00 : 0xFF;
+}
+
+/* With a limit that the open descriptors have reached already. */
+static void use_up_descriptors(void)
+{
+    struct rlimit limit = {STDERR_FILENO + 1, STDERR_FILENO + 1};
+    if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+        give_up("setrlimit");
+}
+
+/* What comes before each call under test. */
+static void prepare(const struct options *options, unsigned call)
+{
+    if (options->full)
+        use_up_descriptors();
+    if (options->hold)
+        wait_for_line();
+    soil_stack(call);
+}
+
+/* ---- the functions under test ------------------------------------------------------ */
+
+static void probe_close(const struct options *options, int (*function)(int connection))
+{
+    int listener = options->call == 0 ? make_listener() : -1;
+    for (unsigned i = 0; i < options->times; i++) {
+        int connection = make_connection(options, listener);
+        if (options->say != NULL)
+            send_text(connection, options->say);
+        prepare(options, i);
+        report_begin();
+        int result = function(connection);
+        report_call(result, errno);
+        report_number("connection", connection);
+        report_number("connection_open", is_open(connection));
+    }
+}
+
+static bool listens(int fd)
+{
+    int answer = 0;
+    socklen_t size = sizeof answer;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) == 0 && answer != 0;
+}
+
+static void probe_listen(const struct options *options, uint16_t port, int backlog, bool reuse)
+{
+    const char *ip = strcmp(options->words[1], "NULL") == 0 ? NULL : options->words[1];
+    for (unsigned i = 0; i < options->times; i++) {
+        prepare(options, i);
+        report_begin();
+        int listener = reuse_listen(ip, port, backlog, reuse);
+        int error = errno;
+        report_number("listens", listens(listener));
+        report_call(listener, error);
+    }
+}
+
+static void set_option(int fd, int option)
+{
+    int on = 1;
+    if (setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) == -1)
+        give_up("setsockopt");
+}
+
+/* A descriptor of that kind, -1 if there is no such kind. */
+static int make_kind(const char *kind)
+{
+    if (strcmp(kind, "closed") == 0)
+        return CLOSED;
+    if (strcmp(kind, "file") == 0)
+        return open("/dev/null", O_RDWR);
+    bool reuse = strcmp(kind, "reuse") == 0, reuseport = strcmp(kind, "reuseport") == 0;
+    if (!reuse && !reuseport && strcmp(kind, "plain") != 0)
+        return -1;
+    int fd = make_socket();
+    if (reuse || reuseport)
+        set_option(fd, reuse ? SO_REUSEADDR : SO_REUSEPORT);
+    return fd;
+}
+
+static int probe_enabled(const struct options *options)
+{
+    int fd = options->count == 2 ? make_kind(options->words[1]) : -1;
+    if (fd == -1)
+        return -1;
+    for (unsigned i = 0; i < options->times; i++) {
+        prepare(options, i);
+        report_begin();
+        int result = reuse_enabled(fd);
+        report_call(result, errno);
+        report_number("still_open", is_open(fd));
+    }
+    return 0;
+}
+
+static void probe_state(const struct options *options, uint16_t port)
+{
+    for (unsigned i = 0; i < options->times; i++) {
+        prepare(options, i);
+        report_begin();
+        int result = port_state(port);
+        report_call(result, errno);
+    }
+}
+
+/* ---- the command line -------------------------------------------------------------- */
+
+static int show_usage(void)
+{
+    fprintf(stderr, "probe: usage: probe [--times N] [--stay] close_first | close_last"
+                    " | reuse_listen IP PORT BACKLOG on|off | reuse_enabled KIND | port_state PORT\n");
+    return 2;
+}
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--times") == 0 && i + 1 < argc) {
+            if (parse_count("--times", argv[++i], MAX_TIMES, &options->times) == -1)
+                return -1;
+        } else if (strcmp(argv[i], "--call") == 0 && i + 1 < argc) {
+            if (parse_port(argv[++i], &options->call) == -1)
+                return -1;
+        } else if (strcmp(argv[i], "--say") == 0 && i + 1 < argc)
+            options->say = argv[++i];
+        else if (strcmp(argv[i], "--stay") == 0)
+            options->stay = true;
+        else if (strcmp(argv[i], "--hold") == 0)
+            options->hold = true;
+        else if (strcmp(argv[i], "--full") == 0)
+            options->full = true;
+        else if (options->count < 5)
+            options->words[options->count++] = argv[i];
+        else
+            return -1;
+    }
+    return options->count > 0 ? 0 : -1;
+}
+
+static int run_listen(const struct options *options)
+{
+    uint16_t port;
+    if (options->count != 5 || parse_port(options->words[2], &port) == -1)
+        return show_usage();
+    probe_listen(options, port, atoi(options->words[3]), strcmp(options->words[4], "on") == 0);
+    return 0;
+}
+
+static int run_state(const struct options *options)
+{
+    uint16_t port;
+    if (options->count != 2 || parse_port(options->words[1], &port) == -1)
+        return show_usage();
+    probe_state(options, port);
+    return 0;
+}
+
+static int run_function(const struct options *options)
+{
+    const char *function = options->words[0];
+    if (strcmp(function, "reuse_listen") == 0)
+        return run_listen(options);
+    if (strcmp(function, "reuse_enabled") == 0)
+        return probe_enabled(options) == -1 ? show_usage() : 0;
+    if (strcmp(function, "port_state") == 0)
+        return run_state(options);
+    if (strcmp(function, "close_first") == 0)
+        probe_close(options, close_first);
+    else if (strcmp(function, "close_last") == 0)
+        probe_close(options, close_last);
+    else
+        return show_usage();
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    report_open();
+    signal(SIGPIPE, SIG_DFL); /* whoever started the probe may ignore it */
+    struct options options = {.times = 1};
+    if (read_options(argc, argv, &options) == -1)
+        return show_usage();
+    int status = run_function(&options);
+    while (status == 0 && options.stay && wait_for_line())
+        ;
+    return status;
+}
