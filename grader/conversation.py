@@ -7,6 +7,7 @@ must sleep for; the engine in peers.py goes on with it once that has come true.
 from __future__ import annotations
 
 import array
+import ctypes
 import fcntl
 import random
 import select
@@ -20,8 +21,8 @@ from dataclasses import dataclass, replace
 from . import kernel
 from .kernel import Address, State
 from .script import (
-    Accept, Close, Closing, Data, Echo, Expect, ExpectClosing, HalfClose, Pacing, Random, ReceiveBytes, ReceiveLine,
-    ReceiveToEnd, Reset, Same, Script, Send, Statement, Stay, WaitForGo, WaitUntilRead,
+    Accept, Close, Closing, Data, Echo, Expect, ExpectClosing, GoDeaf, HalfClose, Pacing, Random, ReceiveBytes,
+    ReceiveLine, ReceiveToEnd, Reset, Same, Script, Send, Statement, Stay, WaitForGo, WaitUntilRead,
 )  # fmt: skip
 from .text import count, quote
 
@@ -31,6 +32,7 @@ KEPT_BYTES = 80 << 20  # of what one connection receives; beyond that bytes are 
 EVENT_BYTES = 64
 MOST_EVENTS = 20_000
 SMALL_BUFFER = 4096
+_SO_ATTACH_FILTER = 26
 _ORPHANS = (State.FIN_WAIT1, State.FIN_WAIT2, State.CLOSING, State.LAST_ACK)
 _DELIVERED = {Closing.END: ("end",), Closing.RESET: ("reset",), Closing.EITHER: ("end", "reset")}
 _ENDINGS = {"end": Closing.END.value, "reset": Closing.RESET.value}
@@ -42,7 +44,7 @@ class PeerEvent:
 
     time_ns: int
     connection: int  # from 0
-    kind: str  # accepted connected refused sent received end reset half_close closed reset_sent waiting trouble
+    kind: str  # accepted connected refused sent received end reset half_close closed reset_sent waiting deaf trouble
     data: bytes  # the first bytes that went over the wire; with other kinds words, or who the other side is
     size: int  # all bytes that went over the wire
 
@@ -197,6 +199,8 @@ class Conversation:
                 yield from self._wait_until_read()
             case WaitForGo():
                 yield from self._wait_for_go()
+            case GoDeaf():
+                self._go_deaf()
 
     def note(self, kind: str, data: bytes = b"", size: int = 0) -> None:
         """An event of this connection."""
@@ -409,6 +413,13 @@ class Conversation:
         self._connected.close()
         self.sock = None
         self.note("reset_sent")
+
+    def _go_deaf(self) -> None:
+        """A filter that keeps 0 bytes of each packet: the kernel throws it away before TCP sees it."""
+        nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, 0
+        program = struct.pack("HP", 1, ctypes.addressof(nothing))
+        self._connected.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        self.note("deaf")
 
     # ---- waiting ----
 

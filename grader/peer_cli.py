@@ -22,6 +22,7 @@ SAID = {
     "half_close": "half-closed",
     "closed": "closed",
     "reset_sent": "reset the connection",
+    "deaf": "went deaf: nothing reaches it any more",
 }
 
 

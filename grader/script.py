@@ -131,9 +131,14 @@ class WaitForGo:
     pass
 
 
+@dataclass(frozen=True)
+class GoDeaf:
+    """From now on nothing that is sent to it arrives, nor is acknowledged."""
+
+
 Statement = (
     Accept | Send | ReceiveBytes | ReceiveLine | ReceiveToEnd | Expect | ExpectClosing | Echo
-    | HalfClose | Close | Reset | Stay | WaitUntilRead | WaitForGo
+    | HalfClose | Close | Reset | Stay | WaitUntilRead | WaitForGo | GoDeaf
 )  # fmt: skip
 LAST_WORDS = (Close, Reset, Stay)  # nothing can follow these
 SENDS = (Send, Echo, HalfClose)  # and none of these a half-close
@@ -381,6 +386,7 @@ class _Parser:
             "never": lambda: self._two_words("read", '"never read"', Stay()),
             "stay": lambda: self._two_words("silent", '"stay silent"', Stay()),
             "wait": self._wait,
+            "go": lambda: self._two_words("deaf", '"go deaf"', GoDeaf()),
         }
 
     def _unknown(self, token: _Token) -> NoReturn:

@@ -11,7 +11,8 @@ from .text import count, quote
 MOST_LINES = 4
 MOST_PIECES = 4
 _ENDS = {"end": "the end of the stream", "reset": "a reset"}
-_ACTS = {"half_close": "half-closed", "closed": "closed", "reset_sent": "reset the connection"}
+_ACTS = {"half_close": "half-closed", "closed": "closed", "reset_sent": "reset the connection",
+         "deaf": "went deaf: nothing reaches it any more"}
 
 
 def tell(events: Sequence[PeerEvent], shown: int, trouble: str | None, connections: int, extra: int) -> list[str]:

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -717,17 +718,33 @@ int __wrap_fcntl(int fd, int command, ...)
 
 int __wrap_fcntl64(int fd, int command, ...) __attribute__((alias("__wrap_fcntl")));
 
+/* The third argument is nearly always a pointer to a number, the answer: noted afterwards. */
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+    va_list rest;
+    va_start(rest, request);
+    long argument = va_arg(rest, long);
+    va_end(rest);
+    ENTER(ioctl, fd, N(fd), N(request), N(argument));
+    int result = MAKE(__real_ioctl(fd, request, argument));
+    if (result != -1)
+        note_data(&visit, (const void *)argument, sizeof(int));
+    return leave_int(&visit, result);
+}
+
 /* Waiting */
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     ENTER(poll, RECORDED_NO_FD, N(fds), N(count), N(timeout));
+    note_data(&visit, fds, count * sizeof *fds);
     return leave_int(&visit, MAKE(__real_poll(fds, count, timeout)));
 }
 
 int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
     ENTER(ppoll, RECORDED_NO_FD, N(fds), N(count), N(timeout), N(mask));
+    note_data(&visit, fds, count * sizeof *fds);
     return leave_int(&visit, MAKE(__real_ppoll(fds, count, timeout, mask)));
 }
 

@@ -371,6 +371,39 @@ const char *state_of_student(struct peer peer)
     return text_about("state_of", peer.id, "student");
 }
 
+static struct queued queued_at(struct peer peer, const char *whose)
+{
+    struct queued found = {0, 0, 0};
+    sscanf(text_about("queued_at", peer.id, whose), "%lld %lld %lld", &found.unsent, &found.unacked, &found.unread);
+    return found;
+}
+
+struct queued queued_at_peer(struct peer peer)
+{
+    return queued_at(peer, "peer");
+}
+struct queued queued_at_student(struct peer peer)
+{
+    return queued_at(peer, "student");
+}
+void wait_settled(struct peer peer)
+{
+    ask_about("wait_settled", peer.id, "");
+}
+void wait_full(struct peer peer)
+{
+    ask_about("wait_full", peer.id, "");
+}
+
+long long kernel_gives(const char *option, int asked)
+{
+    struct frame frame = request("kernel_gives");
+    add_text(&frame, option);
+    add_number(&frame, asked);
+    struct frame reply = ask(&frame);
+    return strtoll(reply_text(&reply, 1), NULL, 10);
+}
+
 void hold_port_as(const char *port, struct holder holder)
 {
     struct frame frame = request("hold_port");
@@ -523,6 +556,30 @@ bool spins(struct run run, const char *group)
 {
     return number_about("spins", run.id, group) != 0;
 }
+
+static long long number_about_both(const char *verb, struct run run, struct peer peer, const char *word)
+{
+    struct frame frame = request(verb);
+    add_number(&frame, run.id);
+    add_number(&frame, peer.id);
+    add_text(&frame, word);
+    struct frame reply = ask(&frame);
+    return strtoll(reply_text(&reply, 1), NULL, 10);
+}
+
+long long option_of(struct run run, struct peer peer, const char *option)
+{
+    return number_about_both("option_of", run, peer, option);
+}
+bool is_nonblocking(struct run run, struct peer peer)
+{
+    return number_about_both("is_nonblocking", run, peer, "") != 0;
+}
+bool sleeps_for(struct run run, unsigned ms)
+{
+    return number_about("sleeps_for", run.id, format("%u", ms)) != 0;
+}
+
 long long result_of(struct run run, int n)
 {
     return number_about("result_of", run.id, format("%d", n));

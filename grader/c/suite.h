@@ -89,6 +89,19 @@ bool peer_waits(struct peer peer);              /* its script is at rest: only t
 const char *state_of_peer(struct peer peer);    /* its own end */
 const char *state_of_student(struct peer peer); /* the other one */
 
+/* Bytes in the queues of one end, as the kernel counts them at this moment. */
+struct queued {
+    long long unsent;  /* sent by the program, and still there */
+    long long unacked; /* sent, and not acknowledged by the other end's kernel; counts the unsent too */
+    long long unread;  /* arrived there, and not read by its program */
+};
+struct queued queued_at_peer(struct peer peer);
+struct queued queued_at_student(struct peer peer);
+void wait_settled(struct peer peer); /* until nothing is on its way, and the peer's script is at rest */
+void wait_full(struct peer peer);    /* until the student's bytes find no more room, for the peer doesn't read */
+
+long long kernel_gives(const char *option, int asked); /* what this kernel makes of "SO_SNDBUF" 4096; of 0: unasked */
+
 /* Leaves a port as another server does, and sees it so in the kernel's table. The server's own end is in
  * "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT2" or "TIME_WAIT", and its listener is closed; in "" its client
  * closed first, and has the TIME_WAIT at a port of its own. "LISTEN" is the listener alone. What was left
@@ -161,6 +174,14 @@ int listener_waiting(struct run run);                    /* complete connections
 int count_calls(struct run run, const char *group);      /* recorded calls of "accept", "send", … */
 int count_failed(struct run run, const char *group);     /* those that failed, unless a fault made them */
 bool spins(struct run run, const char *group);           /* it repeats that call, which fails, within 9 ms */
+
+/* Its own descriptor of a peer's first connection: an option's value ("SO_SNDBUF"), and O_NONBLOCK. */
+long long option_of(struct run run, struct peer peer, const char *option);
+bool is_nonblocking(struct run run, struct peer peer);
+
+/* From now on it sleeps so long before its call returns. Only certain sleep counts, never what a busy machine adds:
+ * who has to return after 50 ms doesn't sleep for 60. */
+bool sleeps_for(struct run run, unsigned ms);
 
 long long result_of(struct run run, int n); /* the probe's nth call, from 1 */
 int errno_of(struct run run, int n);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .. import kernel
+from .. import kernel, words
 from ..evidence import Call
 from ..faults import calls_named
 from .base import Verbs
@@ -63,6 +63,32 @@ class LookVerbs(Verbs):
                     return 0
             time.sleep(0.004)
         return 0
+
+    def do_sleeps_for(self, fields: list[bytes]) -> int:
+        """Whether the program sleeps so many milliseconds from now on, before its call returns.
+
+        Only sleep counts that is certain: between two looks and without a switch. So who sleeps 50 ms is never
+        seen to sleep longer, however late a busy machine lets it go on.
+        """
+        run, wanted = self.run(fields[0]), int(fields[1]) / 1000
+        calls, times = len(run.reported()), int(run.request.times or 1)
+        asleep, last, before = 0.0, 0.0, None
+
+        def returned() -> bool:
+            reported = len(run.reported())
+            return run.poll() is not None or reported > calls or bool(run.request.function and reported >= times)
+
+        def over() -> bool:
+            nonlocal asleep, last, before
+            now, threads = time.monotonic(), kernel.threads(run.pid)
+            quiet = bool(threads) and all(thread.state == "S" for thread in threads)
+            signature = tuple((thread.tid, thread.switches) for thread in threads) if quiet else None
+            asleep += now - last if signature is not None and signature == before else 0
+            last, before = time.monotonic(), signature
+            return asleep >= wanted or returned()
+
+        self.wait(over, words.return_of(run), run)
+        return int(asleep >= wanted and not returned())
 
 
 def _at_once(call: Call, following: Call) -> bool:

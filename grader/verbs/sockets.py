@@ -1,19 +1,23 @@
-"""Sockets in the kernel's table: states and options of the program's and the peers', and ports that others hold."""
+"""Sockets in the kernel's table: their states, options and queues, and ports that others hold."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import socket
 import time
 from collections.abc import Callable
 
 from .. import kernel, traffic
 from ..conversation import ConnectionOutcome
-from ..kernel import Address, State
+from ..kernel import Address, Socket, State
+from ..run import StudentRun
 from .base import BadRequest, Verbs
 
 HOLD_SECONDS = 10
-OPTIONS = {"SO_REUSEADDR": socket.SO_REUSEADDR, "SO_REUSEPORT": socket.SO_REUSEPORT}
+OPTIONS = {"SO_REUSEADDR": socket.SO_REUSEADDR, "SO_REUSEPORT": socket.SO_REUSEPORT, "SO_SNDBUF": socket.SO_SNDBUF,
+           "SO_RCVBUF": socket.SO_RCVBUF}
 NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 INSTEAD = "127.0.0.9"               # where this machine has no IPv6
 
@@ -23,10 +27,8 @@ class SocketVerbs(Verbs):
 
     def do_state_of(self, fields: list[bytes]) -> str:
         """The state of one end of a peer's first connection, "" when the kernel has no entry (any more)."""
-        connection = self.first_connection(fields[0])
-        self.wait_settled(fields[0], connection)
-        ends = (connection.local, connection.remote) if fields[1] == b"peer" else (connection.remote, connection.local)
-        found = kernel.lookup(*ends)
+        self.wait_settled(fields[0], self.first_connection(fields[0]))
+        found = self.end(fields[0], fields[1])
         return found.state.name if found else ""
 
     def do_listener_option(self, fields: list[bytes]) -> int:
@@ -45,12 +47,69 @@ class SocketVerbs(Verbs):
         self.wait(lambda: bool(peer.outcome.connections), "a connection", peer)
         return peer.outcome.connections[0]
 
+    def end(self, field: bytes, whose: bytes) -> Socket | None:
+        """One end of a peer's first connection, "peer" or "student"; None when the kernel has no entry."""
+        connection = self.first_connection(field)
+        ends = (connection.local, connection.remote) if whose == b"peer" else (connection.remote, connection.local)
+        return kernel.lookup(*ends)
+
     def wait_settled(self, field: bytes, connection: ConnectionOutcome) -> None:
         """Until nothing is on its way between the two ends of a connection."""
         peer = self.peer(field)
         role = self.scripts[self.scene.peers.index(peer)].role
         callers = connection.local if role == "connects" else connection.remote
         self.wait(lambda: traffic.settled(callers[1]), "rest on the connection", peer)
+
+    # ---- queues and buffers of a connection ---------------------------------------------------------
+
+    def do_queued_at(self, fields: list[bytes]) -> str:
+        """What is not sent, not acknowledged, not read at one end."""
+        found = self.end(fields[0], fields[1])
+        if found is None:
+            return "0 0 0"
+        unsent = found.flow.unsent if found.flow else found.send_queue
+        return f"{unsent} {found.send_queue} {found.receive_queue}"
+
+    def do_wait_settled(self, fields: list[bytes]) -> None:
+        peer = self.peer(fields[0])
+        self.first_connection(fields[0])
+        self.wait(peer.at_rest, "an end to all that is on its way", peer)
+
+    def do_wait_full(self, fields: list[bytes]) -> None:
+        """Until the program has sent more than the two buffers before the peer can pass on."""
+        peer = self.peer(fields[0])
+
+        def full() -> bool:
+            end = self.end(fields[0], b"student")
+            return end is not None and end.flow is not None and end.flow.unsent > 0 and peer.at_rest()
+
+        self.wait(full, "a full send buffer", peer)
+
+    def borrow(self, run: StudentRun, peer: bytes) -> socket.socket:
+        """The program's own socket of a peer's first connection."""
+        end = self.end(peer, b"student")
+        for fd, inode in kernel.socket_inodes(run.pid).items():
+            if end is not None and inode == end.inode:
+                return kernel.borrow_socket(run.pid, fd)
+        raise self.unmet("said", "your program has closed the connection", run)
+
+    def do_option_of(self, fields: list[bytes]) -> int:
+        """A socket option of the program's end."""
+        with self.borrow(self.run(fields[0]), fields[1]) as borrowed:
+            return borrowed.getsockopt(socket.SOL_SOCKET, _option(fields[2].decode()))
+
+    def do_is_nonblocking(self, fields: list[bytes]) -> int:
+        """Whether the program's end has O_NONBLOCK."""
+        with self.borrow(self.run(fields[0]), fields[1]) as borrowed:
+            return int(bool(fcntl.fcntl(borrowed, fcntl.F_GETFL) & os.O_NONBLOCK))
+
+    def do_kernel_gives(self, fields: list[bytes]) -> int:
+        """What this kernel makes of a wish, tried on a socket of our own; 0 asks for nothing."""
+        option, asked = _option(fields[0].decode()), int(fields[1])
+        with socket.socket() as trial:
+            if asked:
+                trial.setsockopt(socket.SOL_SOCKET, option, asked)
+            return trial.getsockopt(socket.SOL_SOCKET, option)
 
     # ---- ports that others hold ---------------------------------------------------------------------
 
