@@ -386,9 +386,9 @@ struct queued queued_at_student(struct peer peer)
 {
     return queued_at(peer, "student");
 }
-void wait_settled(struct peer peer)
+void wait_peer_settled(struct peer peer)
 {
-    ask_about("wait_settled", peer.id, "");
+    ask_about("wait_peer_settled", peer.id, "");
 }
 void wait_full(struct peer peer)
 {

@@ -97,8 +97,8 @@ struct queued {
 };
 struct queued queued_at_peer(struct peer peer);
 struct queued queued_at_student(struct peer peer);
-void wait_settled(struct peer peer); /* until nothing is on its way, and the peer's script is at rest */
-void wait_full(struct peer peer);    /* until the student's bytes find no more room, for the peer doesn't read */
+void wait_peer_settled(struct peer peer); /* until nothing is on its way, and the peer's script is at rest */
+void wait_full(struct peer peer);         /* until the student's bytes find no more room, for the peer doesn't read */
 
 long long kernel_gives(const char *option, int asked); /* what this kernel makes of "SO_SNDBUF" 4096; of 0: unasked */
 
@@ -159,13 +159,13 @@ void finish(struct run run);                       /* ends held input, then wait
 void release(struct run run);                      /* lets a call that a fault holds ("accept 2 waits") go on */
 void raise_nofile(struct run run, unsigned limit); /* prlimit(2) on the running program */
 void send_signal(struct run run, int signal_number);
-void stop(struct run run);                         /* kills it: for a server that has no end of its own */
+void stop(struct run run); /* kills it: for a server that has no end of its own */
 
 /* What the grader saw. The first group is the kernel's view and needs a program that still runs. */
 int descriptors_of(struct run run); /* open descriptors, without the kit's own */
 bool is_open(struct run run, int fd);
 int threads_of(struct run run);
-long long memory_of(struct run run); /* KiB that it can write into: heap, stacks of threads, and the like */
+long long memory_of(struct run run);          /* KiB that it can write into: heap, stacks of threads, and the like */
 const char *listener_address(struct run run); /* "127.0.0.1:7788"; "" if it has no listener */
 const char *listener_port(struct run run);
 int listener_backlog(struct run run);                    /* what listen() was given, as the kernel holds it */

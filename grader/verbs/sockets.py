@@ -70,7 +70,7 @@ class SocketVerbs(Verbs):
         unsent = found.flow.unsent if found.flow else found.send_queue
         return f"{unsent} {found.send_queue} {found.receive_queue}"
 
-    def do_wait_settled(self, fields: list[bytes]) -> None:
+    def do_wait_peer_settled(self, fields: list[bytes]) -> None:
         peer = self.peer(fields[0])
         self.first_connection(fields[0])
         self.wait(peer.at_rest, "an end to all that is on its way", peer)

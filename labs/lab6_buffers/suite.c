@@ -180,7 +180,7 @@ Test(sizes, in_time, .description = "the receive buffer's size holds from the fi
     struct run run = start_student(.function = "connect_with_buffers", .args = {WITH(server), "0", number(size)},
                                    .stay = true);
     wait_calls(run, 1);
-    wait_settled(server);
+    wait_peer_settled(server);
     long long unread = queued_at_student(server).unread, most = option_of(run, server, "SO_RCVBUF");
     expect(unread <= most, "%lld bytes lie unread in a receive buffer of %lld: the peer was told another size", unread,
            most);
@@ -248,7 +248,7 @@ Test(sizes, the_program, .description = "the program prints what was asked for a
  * so many fit at least, for the kernel makes it twice as large, to have room for what it notes beside them. */
 static void expect_full(struct run run, struct peer server, long long taken, unsigned asked)
 {
-    wait_settled(server);
+    wait_peer_settled(server);
     struct queued here = queued_at_student(server), there = queued_at_peer(server);
     long long boxes = here.unacked + there.unread;
     expect(taken == boxes,
@@ -382,7 +382,7 @@ Test(full, the_program, .description = "the program prints how much was filled")
     struct peer server = peer_listens(UNREAD);
     struct run run = run_student(.args = {"--buffers", "4096", "fill", WITH(server)});
     expect_exit(run, 0);
-    wait_settled(server);
+    wait_peer_settled(server);
     go(server);
     wait_done(server);
     expect_line(run, format("filled %zu", received_by(server).len));
@@ -410,7 +410,7 @@ Test(in_the_queues, counts_all_three,
     struct run run = start_student(.function = "queues", .stay = true, .input = message,
                                    .args = {"--hold", "--send-buffer", "20000", WITH(server),
                                             number((long long)message.len)});
-    wait_settled(server);
+    wait_peer_settled(server);
     go(server);
     wait_done(server);
     type_text(run, "\n\n");
@@ -438,7 +438,7 @@ Test(in_the_queues, arrived_is_not_sent, .description = "what the peer's kernel 
     type_text(run, "\n");
     wait_calls(run, 1);
     expect_result(run, 0);
-    wait_settled(server);
+    wait_peer_settled(server);
     expect(queued_at_peer(server).unread == (long long)message.len, "the peer's kernel has %lld of %zu bytes",
            queued_at_peer(server).unread, message.len);
     expect(number_of(run, "unread") == 0, "unread was %lld, and the peer has sent nothing", number_of(run, "unread"));
@@ -461,7 +461,7 @@ Test(in_the_queues, takes_nothing, .description = "looking takes nothing out: th
 {
     struct peer server = peer_listens("send 2000 random bytes; stay silent");
     struct run run = start_student(.function = "queues", .args = {"--hold", WITH(server)}, .times = "2", .stay = true);
-    wait_settled(server);
+    wait_peer_settled(server);
     type_text(run, "\n\n\n");
     wait_calls(run, 2);
     expect(queued_at_student(server).unread == 2000, "of 2000 bytes %lld are left to be read after queues()",
@@ -487,18 +487,20 @@ Test(in_the_queues, a_failure_is_told, .description = "when one of the questions
     }
 }
 
-Test(in_the_queues, the_program, .description = "the program prints the three at each Enter")
+Test(in_the_queues, the_program, .description = "the program prints the three at each Enter, and then sends")
 {
     struct peer server = peer_listens("small buffers; send 'hello'; never read");
     struct run run = start_student(.args = {"--buffers", "4096", "queues", "9000", WITH(server)},
                                    .input_kind = INPUT_HELD);
+    wait_peer_settled(server);
+    type_text(run, "\n");
     wait_full(server);
+    expect_line(run, "unsent 0 unacked 0 unread 5");
     struct queued kernel = queued_at_student(server);
     type_text(run, "\n");
-    wait_output(run, "\n");
-    expect_line(run, format("unsent %lld unacked %lld unread 5", kernel.unsent, kernel.unacked));
     finish(run);
     expect_exit(run, 0);
+    expect_line(run, format("unsent %lld unacked %lld unread 5", kernel.unsent, kernel.unacked));
 }
 
 /* ---- backpressure: send_within() ----------------------------------------------------------------- */
@@ -699,7 +701,7 @@ Test(backpressure, the_program, .description = "the program prints how many byte
     struct peer server = peer_listens(UNREAD);
     struct run run = run_student(.args = {"--buffers", "4096", "send", "60000", "20", WITH(server)});
     expect_exit(run, 0);
-    wait_settled(server);
+    wait_peer_settled(server);
     go(server);
     wait_done(server);
     expect_line(run, format("sent %zu of 60000", received_by(server).len));
@@ -1000,7 +1002,7 @@ Test(finishing, no_limit, .description = "a negative timeout is no limit; who wa
 {
     struct peer server = peer_listens("receive to end; wait for go; close");
     struct run run = start_student(.function = "finish", .args = {WITH(server), "-1"});
-    wait_settled(server);
+    wait_peer_settled(server);
     expect_waits(run, 60, "and there was no time limit");
     go(server);
     wait_exit(run);
