@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ def anchors(markdown: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def tests_of(lab: str) -> set[str]:
+def promises_of(lab: str) -> set[str]:
     suite = (LABS[lab].folder / "suite.c").read_text(encoding="utf-8")
     return {f"{stage}/{test}" for stage, test in re.findall(r"^Test\((\w+),\s*(\w+)", suite, re.MULTILINE)}
 
@@ -39,14 +40,12 @@ def test_a_statement_has_a_verdict_and_something_to_see(row: tuple[str, str, str
     linked = re.findall(r"\]\(([^)]+)\)", places)
     assert shown or linked
     for lab, test in shown:
-        assert test in tests_of(lab), f"{lab} has no test {test}"
+        assert test in promises_of(lab), f"{lab} has no test {test}"
 
 
 @pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), KIT / "README.md", *KIT.glob("labs/*/*.md"),
                                          *KIT.glob("solutions/*/*.md")]), ids=lambda page: str(page.relative_to(KIT)))
-def test_no_link_is_dead(page: object) -> None:
-    from pathlib import Path
-    assert isinstance(page, Path)
+def test_no_link_is_dead(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith(("http://", "https://")):
