@@ -339,6 +339,19 @@ def cpu_seconds(pid: int) -> float:
         return 0.0
 
 
+def awake_seconds(pid: int) -> float | None:
+    """How long the threads of a process have run, or waited for a processor, all together; None where that isn't told."""
+    total = 0
+    with contextlib.suppress(*GONE):
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            try:
+                ran, waited, _ = _read(f"/proc/{pid}/task/{tid}/schedstat").split()
+            except (*GONE, ValueError):
+                return None
+            total += int(ran) + int(waited)
+    return total / 1e9
+
+
 def family(pid: int) -> list[int]:
     """A process and all its descendants that are alive (a process that is gone has none)."""
     found = [pid]

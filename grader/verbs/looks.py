@@ -67,28 +67,40 @@ class LookVerbs(Verbs):
     def do_sleeps_for(self, fields: list[bytes]) -> int:
         """Whether the program sleeps so many milliseconds from now on, before its call returns.
 
-        Only sleep counts that is certain: between two looks and without a switch. So who sleeps 50 ms is never
-        seen to sleep longer, however late a busy machine lets it go on.
+        Only sleep counts that is certain: what is left between two looks at a program asleep when all that is
+        taken off in which it ran or waited for a processor. So who sleeps 50 ms is never seen to sleep longer,
+        however late a busy machine lets it go on.
         """
         run, wanted = self.run(fields[0]), int(fields[1]) / 1000
-        calls, times = len(run.reported()), int(run.request.times or 1)
-        asleep, last, before = 0.0, 0.0, None
+        calls, times, slept = len(run.reported()), int(run.request.times or 1), Slept(run.pid)
 
         def returned() -> bool:
             reported = len(run.reported())
             return run.poll() is not None or reported > calls or bool(run.request.function and reported >= times)
 
-        def over() -> bool:
-            nonlocal asleep, last, before
-            now, threads = time.monotonic(), kernel.threads(run.pid)
-            quiet = bool(threads) and all(thread.state == "S" for thread in threads)
-            signature = tuple((thread.tid, thread.switches) for thread in threads) if quiet else None
-            asleep += now - last if signature is not None and signature == before else 0
-            last, before = time.monotonic(), signature
-            return asleep >= wanted or returned()
+        self.wait(lambda: slept.look() >= wanted or returned(), words.return_of(run), run)
+        return int(not returned())
 
-        self.wait(over, words.return_of(run), run)
-        return int(asleep >= wanted and not returned())
+
+class Slept:
+    """How long a program has slept for certain, from look to look."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._seconds = 0.0
+        self._since = 0.0
+        self._before: tuple[frozenset[int], float] | None = None
+
+    def look(self) -> float:
+        """The seconds so far."""
+        now, threads = time.monotonic(), kernel.threads(self._pid)
+        asleep = bool(threads) and all(thread.state == "S" for thread in threads)
+        awake = kernel.awake_seconds(self._pid) if asleep else None
+        seen = (frozenset(thread.tid for thread in threads), awake) if awake is not None else None
+        if seen is not None and self._before is not None and seen[0] == self._before[0]:
+            self._seconds += max(0.0, now - self._since - (seen[1] - self._before[1]))
+        self._before, self._since = seen, time.monotonic()
+        return self._seconds
 
 
 def _at_once(call: Call, following: Call) -> bool:
