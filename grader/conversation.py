@@ -7,7 +7,6 @@ must sleep for; the engine in peers.py goes on with it once that has come true.
 from __future__ import annotations
 
 import array
-import ctypes
 import fcntl
 import random
 import select
@@ -32,7 +31,6 @@ KEPT_BYTES = 80 << 20  # of what one connection receives; beyond that bytes are 
 EVENT_BYTES = 64
 MOST_EVENTS = 20_000
 SMALL_BUFFER = 4096
-_SO_ATTACH_FILTER = 26
 _ORPHANS = (State.FIN_WAIT1, State.FIN_WAIT2, State.CLOSING, State.LAST_ACK)
 _DELIVERED = {Closing.END: ("end",), Closing.RESET: ("reset",), Closing.EITHER: ("end", "reset")}
 _ENDINGS = {"end": Closing.END.value, "reset": Closing.RESET.value}
@@ -415,10 +413,8 @@ class Conversation:
         self.note("reset_sent")
 
     def _go_deaf(self) -> None:
-        """A filter that keeps 0 bytes of each packet: the kernel throws it away before TCP sees it."""
-        nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, 0
-        program = struct.pack("HP", 1, ctypes.addressof(nothing))
-        self._connected.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        """Nothing that comes from now on reaches TCP."""
+        kernel.go_deaf(self._connected)
         self.note("deaf")
 
     # ---- waiting ----

@@ -77,10 +77,12 @@ def _grade(lab: Lab, order: Order, began: float, note: Callable[[int, int], None
         suite = build.suite(lab)
         tests = choose(lab, read_tests(lab, suite), order.only)
         try:
-            outcomes = SuiteRun(lab, order, suite, tests, programs, note).outcomes()
+            run = SuiteRun(lab, order, suite, tests, programs, note)
+            outcomes = run.outcomes()
         except build.CompileError as error:
             return judge(lab, tests, {}, seconds=time.monotonic() - began, compile_error=error)
-    return judge(lab, tests, outcomes, seconds=time.monotonic() - began, partial=bool(order.only))
+    return judge(lab, tests, outcomes, seconds=time.monotonic() - began, partial=bool(order.only),
+                 lacks=run.lacks)
 
 
 def choose(lab: Lab, tests: tuple[Listed, ...], only: tuple[str, ...]) -> tuple[Listed, ...]:
@@ -132,6 +134,7 @@ class SuiteRun:
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self._failures: list[str] = []
+        self.lacks: dict[str, str] = {}             # by stage: why a test of it couldn't be tried here
 
     def outcomes(self) -> dict[tuple[str, str], Outcome]:
         """Each test's outcome. Raises CompileError, BuildError and GraderFailure."""
@@ -214,7 +217,9 @@ class SuiteRun:
         except Exception as error:
             self._fail(f"{stage}/{test}: {describe(error)}")
         else:
-            if not session.skipped:
+            if session.skipped:
+                self.lacks[stage] = session.skipped
+            else:
                 self._note(stage, test, outcome_of(session, time.monotonic() - began))
         finally:
             session.scene.close()

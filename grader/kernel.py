@@ -64,6 +64,8 @@ class Socket:
     flow: Flow | None = None  # None where netlink is refused, for listeners and for what is left of closed sockets
 
 
+_SO_ATTACH_FILTER = 26
+
 # ---- descriptors of our own ----
 
 
@@ -80,6 +82,23 @@ def allow_descriptors(most: int = 1 << 16) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+@functools.cache
+def can_go_deaf() -> bool:
+    """Whether a socket may be given a packet filter: some systems refuse it to all but root."""
+    with socket.socket() as trial:
+        try:
+            go_deaf(trial)
+        except OSError:
+            return False
+    return True
+
+
+def go_deaf(sock: socket.socket) -> None:
+    """A filter that keeps 0 bytes of each packet: the kernel throws it away before TCP sees it."""
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))   # BPF_RET | BPF_K, 0
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(nothing)))
 
 
 # ---- sockets, by netlink ----

@@ -34,7 +34,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         super().__init__(lab, programs, launcher, sandbox, seed)
         self.stage, self.test = stage, test
         self.failure: Failure | None = None
-        self.skipped = False
+        self.skipped = ""              # why it isn't tried: what this machine lacks
 
     # ---- the conversation -------------------------------------------------------------------------
 
@@ -49,7 +49,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
                 sock.sendall(channel.pack([b"fail"]))
                 return
             except NotTried as reason:
-                self.skipped = True
+                self.skipped = str(reason)
                 sock.sendall(channel.pack([b"skip", str(reason).encode()]))
                 return
             except (BadRequest, ScriptError, FaultError) as error:

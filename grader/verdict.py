@@ -64,6 +64,7 @@ class StageResult:
     stage: Stage
     tests: tuple[TestResult, ...]
     waits_for: str | None           # not tried: what has to pass first, for a reader
+    lacks: str | None = None        # not tried: what this machine doesn't have
 
     @property
     def score(self) -> int:
@@ -111,7 +112,8 @@ def share(points: int, parts: int) -> list[int]:
 
 def judge(lab: Lab, tests: Sequence[Listed], outcomes: Mapping[tuple[str, str], Outcome], *, seconds: float,
           compile_error: CompileError | None = None, trouble: str | None = None,
-          unreadable: str | None = None, partial: bool = False) -> LabResult:
+          unreadable: str | None = None, partial: bool = False,
+          lacks: Mapping[str, str] | None = None) -> LabResult:
     """The lab's result. A test without an outcome wasn't tried."""
     stages: list[StageResult] = []
     for stage in lab.stages:
@@ -120,7 +122,8 @@ def judge(lab: Lab, tests: Sequence[Listed], outcomes: Mapping[tuple[str, str], 
             continue
         results = tuple(_test_result(test, outcomes.get((test.stage, test.name)), points, trouble)
                         for test, points in zip(own, share(stage.points, len(own))))
-        stages.append(StageResult(stage, results, _waits_for(stage, results, stages, compile_error is not None)))
+        stages.append(StageResult(stage, results, _waits_for(stage, results, stages, compile_error is not None),
+                                  (lacks or {}).get(stage.name)))
     return LabResult(lab, tuple(stages), seconds, compile_error, trouble, partial, unreadable)
 
 
@@ -159,4 +162,4 @@ def _waits_for(stage: Stage, results: Sequence[TestResult], earlier: Sequence[St
         before = next((other for other in earlier if other.stage.name == need), None)
         if before is not None and any(test.name == before.stage.plain and test.status != "passed" for test in before.tests):
             return before.stage.title
-    return "valgrind"
+    return None

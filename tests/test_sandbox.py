@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -28,9 +29,11 @@ def test_it_is_used_where_it_works() -> None:
 
 def test_namespaces_refused_all_still_runs_and_it_is_said() -> None:
     done = without_namespaces("grade", "--from", "solutions", "--json", "-")
-    assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["sandbox"] == "none" and report["score"] == 100 * len(LABS)
+    statuses = Counter(test["status"] for lab in report["labs"] for stage in lab["stages"] for test in stage["tests"])
+    assert set(statuses) <= {"passed", "not_tried"}, done.stderr
+    assert statuses["not_tried"] <= 1           # a peer goes deaf by a filter, which some systems allow to root alone
+    assert report["sandbox"] == "none"
     assert "No sandbox: this system refuses a network namespace" in " ".join(done.stderr.split())
 
 

@@ -71,11 +71,9 @@ def _not_tried(stage: StageResult) -> str:
 
 
 def _reason(stage: StageResult) -> str:
-    if stage.waits_for is None:
-        return "nothing could be run"
-    if stage.waits_for == "valgrind":
-        return "valgrind isn't here (make setup)"
-    return f'first needs "{stage.waits_for}"'
+    if stage.waits_for is not None:
+        return f'first needs "{stage.waits_for}"'
+    return stage.lacks or "nothing could be run"
 
 
 def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,

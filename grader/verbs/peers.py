@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 from collections import deque
 
+from .. import kernel
 from ..peers import Peer
-from ..script import Crowd, Script, parse
+from ..script import Crowd, GoDeaf, Script, parse
 from ..text import count
-from .base import BadRequest, Said, Verbs
+from .base import BadRequest, NotTried, Said, Verbs
 
 LOWEST_FREE, HIGHEST_FREE = 10000, 30000    # below Linux's range of automatic ports
 LATELY: deque[int] = deque(maxlen=4000)     # ports that tests were given, and may not have bound yet
@@ -20,6 +21,8 @@ class PeerVerbs(Verbs):
     def do_peer_listens(self, fields: list[bytes]) -> int:
         script, at, port, data = fields[1].decode(), fields[2].decode(), fields[3].decode(), tuple(fields[5:9])
         parsed = parse(script, data, self.chance)
+        if GoDeaf() in parsed.body and not kernel.can_go_deaf():
+            raise NotTried("this system lets only root filter packets")
         return self._add_peer(Peer.listening(parsed, at or "127.0.0.1", int(port or 0)), "listens", parsed, data)
 
     def do_peer_connects(self, fields: list[bytes]) -> int:

@@ -17,7 +17,7 @@ class RunVerbs(Verbs):
                           faults=fields[5].decode(), tool=fields[6].decode(), nofile=int(fields[7]),
                           args=tuple(field.decode() for field in fields[8:]))
         if request.tool and not valgrind.is_installed():
-            raise NotTried("valgrind isn't installed")
+            raise NotTried("valgrind isn't here (make setup)")
         run = start(len(self.scene.runs) + 1, request, self.programs, self.launcher, self.sandbox,
                          self.lab.limits, self.chance.getrandbits(32))
         self.scene.runs.append(run)
