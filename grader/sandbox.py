@@ -7,6 +7,7 @@ Tier "none": limits alone; the reason is kept, and every report says so.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -101,6 +102,7 @@ def _enter_network() -> str:
         _raise_loopback()
     except OSError as error:
         return f"this system refuses a network namespace ({error.strerror})"
+    _keep_time_wait()
     return ""
 
 
@@ -117,6 +119,13 @@ def _shrink_tables(libc: ctypes.CDLL) -> None:
         return
     if libc.unshare(CLONE_NEWNET) == 0:
         (settings / "tcp_max_tw_buckets").write_text("65536")       # half the table's entries unless told
+
+
+def _keep_time_wait() -> None:
+    """On two processors a last ACK can be overtaken; what answers it is a reset, and that ends a TIME_WAIT, once in a
+    thousand conversations (RFC 1337). Lab 4 looks for TIME_WAIT, so in this network resets don't end it."""
+    with contextlib.suppress(OSError):              # where /proc/sys is read-only: verbs/sockets.py knows another way
+        Path("/proc/sys/net/ipv4/tcp_rfc1337").write_text("1")
 
 
 def _raise_loopback() -> None:
