@@ -12,12 +12,12 @@ import errno
 from dataclasses import dataclass
 
 from ..evidence import Evidence, Location
-from . import accepting, connecting, echoing, files, listening, prompting, serving, streams
+from . import accepting, asking, connecting, echoing, files, listening, prompting, receiving, serving, streams
 from .base import Cause, last_report
 
 CAUSES: tuple[Cause, ...] = (
     *connecting.CAUSES, *listening.CAUSES, *accepting.CAUSES, *echoing.CAUSES, *serving.CAUSES, *prompting.CAUSES,
-    *streams.CAUSES, *files.CAUSES)
+    *asking.CAUSES, *receiving.CAUSES, *streams.CAUSES, *files.CAUSES)
 
 
 @dataclass(frozen=True)

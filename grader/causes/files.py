@@ -6,11 +6,12 @@ import errno
 
 from ..evidence import Call, Evidence
 from .base import (
-    ACCEPTS, SENDS, Cause, Sure, after, all_own, at, cause, failed, function_of, last_report, own_calls, own_recvs,
+    ACCEPTS, CLIENTS, SENDS, Cause, Sure, after, all_own, at, cause, failed, function_of, last_report, own_calls, own_recvs,
     own_sends, returned,
 )  # fmt: skip
 
 CAUSES: list[Cause] = []
+RECEIVERS = ("recv_some", "recv_exactly", "recv_line", "recv_message")
 MISUSE = 2                          # the probe's own exit status for wrong arguments
 
 
@@ -59,6 +60,8 @@ def exits(evidence: Evidence) -> Sure | None:
     run, own = evidence.run, all_own(evidence)
     if run is None or not run.function or run.status in (None, MISUSE) or len(run.reported) >= run.times:
         return None
+    if run.findings:
+        return None                 # valgrind ends a program whose memory is beyond repair
     return at(own[-1]) if own else Sure()
 
 
@@ -97,7 +100,7 @@ def fd_leak(evidence: Evidence) -> Sure | None:
     return Sure(found[0].where) if found and found[0].kind == "descriptor" else None
 
 
-@cause(CAUSES, "double-close", "lab1", text="A descriptor was closed a second time. By then its number may belong to another file, "
+@cause(CAUSES, "double-close", *CLIENTS, text="A descriptor was closed a second time. By then its number may belong to another file, "
        "which is closed in its place.")
 def double_close(evidence: Evidence) -> Sure | None:
     closes = own_calls(evidence, "close")
@@ -110,15 +113,15 @@ def double_close(evidence: Evidence) -> Sure | None:
        "contract.")
 def closes_callers(evidence: Evidence) -> Sure | None:
     function = function_of(evidence)
-    if function not in ("send_all", "serve_client"):
+    if function not in ("send_all", "serve_client", *RECEIVERS):
         return None
-    names = ("close", "shutdown") if function == "send_all" else ("close",)
+    names = ("close",) if function == "serve_client" else ("close", "shutdown")
     own = {call.result for call in own_calls(evidence, "socket", "dup", "fcntl", *ACCEPTS)}
     used = {call.fd for call in (*own_sends(evidence), *own_recvs(evidence))}
     return next((at(call) for call in own_calls(evidence, *names) if call.fd in used - own), None)
 
 
-@cause(CAUSES, "prints", "lab1", text="Something else was printed than the prompts. Below main() nothing prints: a function "
+@cause(CAUSES, "prints", *CLIENTS, text="Something was printed that isn't asked for. Below main() nothing prints: a function "
        "returns what happened, and its caller may say it.")
 def prints(evidence: Evidence) -> Sure | None:
     run, failure = evidence.run, evidence.failure

@@ -8,7 +8,7 @@ import signal
 from ..evidence import Call, Evidence
 from ..faults import GROUPS
 from .base import (
-    ACCEPTS, RECVS, SENDS, Cause, Sure, at, cause, failed, function_of, is_own, last_report, on_the_wire,
+    ACCEPTS, CLIENTS, RECVS, SENDS, Cause, Sure, at, cause, failed, function_of, is_own, last_report, on_the_wire,
     own_calls, own_recvs, own_sends, returned,
 )  # fmt: skip
 
@@ -305,7 +305,7 @@ def eagain_drop(evidence: Evidence) -> Sure | None:
     return at(calls[-1]) if gave_up and last_report(evidence) is not None else None
 
 
-@cause(CAUSES, "send-unchecked", "lab1", text="send() failed, and the function said that all was well. Return -1 and leave errno "
+@cause(CAUSES, "send-unchecked", *CLIENTS, text="send() failed, and the function said that all was well. Return -1 and leave errno "
        "as send() set it.")
 def send_unchecked(evidence: Evidence) -> Sure | None:
     last = own_sends(evidence)[-1:]

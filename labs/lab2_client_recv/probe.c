@@ -16,8 +16,8 @@
  *
  * What each call gave is reported as data1, data2, …; "nul1" says whether a NUL
  * follows it, "len1" is recv_message's *len and client_ask's *reply_len, "null1"
- * whether *reply is NULL. "outside" counts bytes that changed outside the room,
- * "touched" those inside it that the last call changed.
+ * whether *reply is NULL. "before" and "behind" count bytes outside the room
+ * that a call changed, "touched" those inside it that the last one changed.
  *
  * Exit status: 0 it did what was asked, 2 it could not. It never judges.
  */
@@ -102,6 +102,11 @@ static long long count_changed(const unsigned char *bytes, size_t len)
     return changed;
 }
 
+static long long larger(long long a, long long b)
+{
+    return a > b ? a : b;
+}
+
 /* One call. len is what recv_message() says, and left alone by the others. */
 static ssize_t call(const char *function, int fd, size_t *len)
 {
@@ -154,7 +159,7 @@ static void probe_receive(const struct options *options, uint16_t port)
     if (options->queued > 0)
         wait_until_queued(fd, (int)options->queued);
 
-    long long outside = 0;
+    long long before = 0, behind = 0;
     for (unsigned i = 1; i <= options->times; i++) {
         size_t len = (size_t)-1;
         memset(room, GUARD, size + 2 * GUARD_LEN);
@@ -162,9 +167,11 @@ static void probe_receive(const struct options *options, uint16_t port)
         ssize_t result = call(function, fd, &len);
         report_call(result, errno);
         report_received(i, result, message ? &len : NULL);
-        outside += count_changed(room, GUARD_LEN) + count_changed(room + GUARD_LEN + size, GUARD_LEN);
+        before = larger(before, count_changed(room, GUARD_LEN));
+        behind = larger(behind, count_changed(room + GUARD_LEN + size, GUARD_LEN));
     }
-    report_number("outside", outside);
+    report_number("before", before);
+    report_number("behind", behind);
     report_number("touched", count_changed(room + GUARD_LEN, size));
     report_number("open", fcntl(fd, F_GETFD) != -1);
     if (options->rest)
