@@ -192,6 +192,12 @@ def _recorder() -> Path:
     return _cached("recorder", sources, words[:5], lambda folder: _build_kit(words, folder)) / "recorder.o"
 
 
+def _races() -> Path:
+    source = C / "races.c"
+    words = ["-std=gnu11", "-g", "-O1", "-pthread", "-w", "-c", str(source), "-o", "races.o"]
+    return _cached("races", [source], words[:5], lambda folder: _build_kit(words, folder)) / "races.o"
+
+
 def _given(lab: Lab) -> list[Path]:
     """main.o and probe.o of the lab, then the objects that all labs share."""
     shared = sorted(GIVEN.glob("*.c"))
@@ -261,12 +267,18 @@ def read_submission(lab: Lab, tree: Path) -> bytes:
     return content
 
 
-def student_programs(lab: Lab, source: bytes) -> Programs:
-    """Compiles the student's file and links both programs. Raises CompileError and BuildError."""
+def student_programs(lab: Lab, source: bytes, for_helgrind: bool = False) -> Programs:
+    """Compiles the student's file and links both programs. Raises CompileError and BuildError.
+
+    For helgrind, the compiler says which accesses are atomic: c/races.c.
+    """
     main, probe, *shared = _given(lab)
     recorder = _recorder()
     headers = [*GIVEN.glob("*.h"), *lab.folder.glob("*.h")]
     flags = [*STUDENT_FLAGS, "-I", str(lab.folder), "-I", str(GIVEN)]
+    if for_helgrind:
+        flags.append("-fsanitize=thread")
+        shared.append(_races())
 
     def make(folder: Path) -> None:
         (folder / lab.file_name).write_bytes(source)
@@ -277,7 +289,7 @@ def student_programs(lab: Lab, source: bytes) -> Programs:
                           [(main, lab.name), (probe, "probe")]))
 
     place = _cached(f"{lab.id}-student", [main, probe, *shared, recorder, *headers],
-                    [*STUDENT_FLAGS, *link_flags()], make, extra=source)
+                    [*STUDENT_FLAGS, *link_flags(), *flags[len(STUDENT_FLAGS) + 4:]], make, extra=source)
     return Programs(place, place / lab.file_name, place / lab.name, place / "probe")
 
 

@@ -117,7 +117,7 @@ class StudentRun:
         self.number = number
         self.request = request
         self.limits = limits
-        self._programs = programs
+        self.programs = programs
         self.pid = 0
         self.ended: Ended | None = None
         self._lock = threading.Lock()
@@ -396,7 +396,7 @@ class StudentRun:
         if not self.request.tool:
             return None
         log = _read_file(self._files["log"], 4 << 20).decode(errors="replace")
-        return read_findings(log, self._programs.source.name)
+        return read_findings(log, self.programs.source.name)
 
 
 def start(number: int, request: Request, programs: Programs, launcher: Path, sandbox: Sandbox, limits: Limits,

@@ -76,7 +76,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
 
     def _seen_run(self, run: StudentRun) -> RunSeen:
         ended, request = run.poll(), run.request
-        program = self.programs.probe if request.function else self.programs.main
+        program = run.programs.probe if request.function else run.programs.main
         findings = run.findings()
         calls = resolve(run.recording.calls(), program)
         trouble = self.trouble if run is self.troubled else None

@@ -11,10 +11,11 @@ from .evidence import Finding, Location
 LOG_FD = 902
 TOOLS = {
     "memcheck": ("--leak-check=full", "--show-leak-kinds=definite", "--track-fds=yes"),
-    "helgrind": ("--history-level=approx",),
+    "helgrind": ("--history-level=full",),      # so that both lines of a race are known
 }
 COMMON = ("--read-inline-info=no", "--child-silent-after-fork=yes", f"--log-fd={LOG_FD}")
 FRAME = re.compile(r"(?:at|by) 0x[0-9A-F]+: (\S+) \(([^():]+\.c):(\d+)\)")
+RACE = "Possible data race"
 LINE = re.compile(r"^==\d+== ?(.*)$", re.MULTILINE)
 
 
@@ -43,16 +44,27 @@ def read_findings(log: str, file_name: str) -> Findings:
     """
     lines = [match[1] for match in LINE.finditer(log)]
     found: list[Finding] = []
-    block: list[str] = []
-    for line in [*lines, ""]:
-        if line.strip():
-            block.append(line)
-            continue
-        finding = _read_block(block, file_name)
+    blocks = [block.split("\n") for block in re.split(r"\n\s*\n", "\n".join(lines)) if block.strip()]
+    nothing: list[str] = []
+    for block, following in zip(blocks, [*blocks[1:], nothing]):
+        finding = _read_race(block, following, file_name) if RACE in block[0] else _read_block(block, file_name)
         if finding is not None and finding not in found:
             found.append(finding)
-        block = []
     return Findings(tuple(found), any(line.startswith("ERROR SUMMARY") for line in lines))
+
+
+def _read_race(block: list[str], following: list[str], file_name: str) -> Finding | None:
+    """Only where both accesses stand in the student's file: elsewhere helgrind misses what orders them."""
+    here, there = _innermost(block, file_name), _innermost(following, file_name)
+    if here is None or (following and following[0].startswith("This conflicts") and there is None):
+        return None
+    return Finding("race", block[0].strip(), here)
+
+
+def _innermost(block: list[str], file_name: str) -> Location | None:
+    """The place of the access itself, where that is the student's."""
+    frame = next((FRAME.search(line) for line in block if line.lstrip().startswith("at 0x")), None)
+    return Location(frame[2], int(frame[3])) if frame is not None and frame[2] == file_name else None
 
 
 def _read_block(block: list[str], file_name: str) -> Finding | None:
@@ -67,8 +79,6 @@ def _kind(first: str) -> str:
         return "leak"
     if first.startswith("Open "):
         return "descriptor"
-    if first.startswith("Possible data race"):
-        return "race"
     return "error"
 
 

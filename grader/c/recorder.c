@@ -36,6 +36,18 @@
 #else
 #define QUIET ((void)0)
 #define LOUD ((void)0)
+#define RUNNING_ON_VALGRIND 0
+#endif
+
+/* Helgrind doesn't know that what is written before a write() into a pipe can be read after
+   the read() that it wakes. (A TCP connection is no way to hand over memory.) */
+#if __has_include(<valgrind/helgrind.h>)
+#include <valgrind/helgrind.h>
+#define WRITTEN_BEFORE(channel) ANNOTATE_HAPPENS_BEFORE(channel)
+#define READ_AFTER(channel) ANNOTATE_HAPPENS_AFTER(channel)
+#else
+#define WRITTEN_BEFORE(channel) ((void)(channel))
+#define READ_AFTER(channel) ((void)(channel))
 #endif
 
 /* CALL_socket, CALL_bind, … */
@@ -176,6 +188,42 @@ static bool is_socket(int fd)
     return fd != RECORDED_NO_FD && fstat(fd, &file) == 0 && S_ISSOCK(file.st_mode);
 }
 
+/* What stands for the pipe that fd is an end of, or for all other files and sockets that are
+   no TCP connection; NULL for these. */
+static char *channel_of(int fd)
+{
+    static char channels[257];
+    struct stat file;
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof domain;
+    if (fd == RECORDED_NO_FD || fstat(fd, &file) == -1)
+        return NULL;
+    if (S_ISSOCK(file.st_mode))
+        __real_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+    if (domain == AF_INET || domain == AF_INET6)
+        return NULL;
+    return &channels[S_ISFIFO(file.st_mode) ? 1 + file.st_ino % 256 : 0];
+}
+
+/* Says what a call orders, right before and right after it. */
+static void order_before(const struct recorded_call *call)
+{
+    const uint64_t writers = UINT64_C(1) << CALL_send | UINT64_C(1) << CALL_sendto | UINT64_C(1) << CALL_sendmsg |
+                             UINT64_C(1) << CALL_write | UINT64_C(1) << CALL_writev | UINT64_C(1) << CALL_epoll_ctl;
+    char *channel = writers >> call->name & 1 ? channel_of(call->fd) : NULL;
+    if (channel != NULL)
+        WRITTEN_BEFORE(channel);
+}
+
+static void order_after(const struct recorded_call *call)
+{
+    const uint64_t readers = UINT64_C(1) << CALL_recv | UINT64_C(1) << CALL_recvfrom | UINT64_C(1) << CALL_recvmsg |
+                             UINT64_C(1) << CALL_read | UINT64_C(1) << CALL_readv | UINT64_C(1) << CALL_epoll_wait;
+    char *channel = readers >> call->name & 1 ? channel_of(call->fd) : NULL;
+    if (channel != NULL)
+        READ_AFTER(channel);
+}
+
 /* The number of the armed call among those that the fault counts, or 0 for another. */
 static uint32_t count_call(struct fault *fault, const struct recorded_call *call)
 {
@@ -280,6 +328,8 @@ static bool proceed(struct visit *visit)
     atomic_store_explicit(&visit->call->state, CALL_ENTERED, memory_order_release);
     if (visit->waits)
         wait_for_release();
+    if (RUNNING_ON_VALGRIND)
+        order_before(visit->call);
     errno = visit->saved;
     return !refuse(visit);
 }
@@ -370,6 +420,10 @@ static size_t allow(struct visit *visit, size_t size)
 static int64_t complete(struct visit *visit, int64_t result, int error)
 {
     struct recorded_call *call = visit->call;
+    int saved = errno;
+    if (RUNNING_ON_VALGRIND)
+        order_after(call);
+    errno = saved;
     call->result = result;
     call->error = error;
     if (error == 0 && visit->leaves) {

@@ -677,6 +677,15 @@ void expect_clean_memory(struct run run)
     ask_about("expect_clean_memory", run.id, "");
 }
 
+void expect_clean_heap(struct run run)
+{
+    ask_about("expect_clean_heap", run.id, "");
+}
+void expect_no_race(struct run run)
+{
+    ask_about("expect_no_race", run.id, "");
+}
+
 void expect_same(struct run run, const char *what, struct bytes actual, struct bytes expected)
 {
     struct frame frame = request("expect_same");

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import kernel
+from .. import kernel, words
 from ..run import StudentRun
-from .base import Verbs
+from .base import BadRequest, Verbs
 
 
 class ResourceVerbs(Verbs):
@@ -20,6 +20,25 @@ class ResourceVerbs(Verbs):
 
     def do_send_signal(self, fields: list[bytes]) -> None:
         self.run(fields[0]).send_signal(int(fields[1]))
+
+    def do_expect_clean_heap(self, fields: list[bytes]) -> None:
+        self._expect_none(self.run(fields[0]), ("error", "leak"))
+
+    def do_expect_no_race(self, fields: list[bytes]) -> None:
+        self._expect_none(self.run(fields[0]), ("race",))
+
+    def _expect_none(self, run: StudentRun, kinds: tuple[str, ...]) -> None:
+        """Valgrind found nothing of these kinds."""
+        self.wait(lambda: run.poll() is not None, words.end_of(run), run)
+        findings = run.findings()
+        if findings is None:
+            raise BadRequest("this needs a run under valgrind")
+        found = [finding for finding in findings.found if finding.kind in kinds]
+        if found:
+            raise self.unmet("memory", words.finding(found[0], len(found)), run)
+        if not findings.complete:
+            ended = run.poll()
+            raise self.unmet("exit", f"your program {ended.words if ended else 'still runs'}", run)
 
     def do_wait_threads(self, fields: list[bytes]) -> None:
         run, most = self.run(fields[0]), int(fields[1])

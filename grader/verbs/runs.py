@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import valgrind, words
+from .. import build, valgrind, words
 from ..run import Request, StudentRun, start
 from ..text import quote
 from .base import BadRequest, NotTried, Verbs
@@ -18,7 +18,10 @@ class RunVerbs(Verbs):
                           args=tuple(field.decode() for field in fields[8:]))
         if request.tool and not valgrind.is_installed():
             raise NotTried("valgrind isn't here (make setup)")
-        run = start(len(self.scene.runs) + 1, request, self.programs, self.launcher, self.sandbox,
+        programs = self.programs
+        if request.tool == "helgrind":
+            programs = build.student_programs(self.lab, programs.source.read_bytes(), for_helgrind=True)
+        run = start(len(self.scene.runs) + 1, request, programs, self.launcher, self.sandbox,
                          self.lab.limits, self.chance.getrandbits(32))
         self.scene.runs.append(run)
         return run.number
