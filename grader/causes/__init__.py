@@ -12,10 +12,13 @@ import errno
 from dataclasses import dataclass
 
 from ..evidence import Evidence, Location
-from . import accepting, asking, connecting, echoing, files, listening, prompting, receiving, serving, streams
+from . import (
+    accepting, asking, connecting, echoing, files, listening, prompting, receiving, serving, sharing, streams, threading,
+)  # fmt: skip
 from .base import Cause, last_report
 
 CAUSES: tuple[Cause, ...] = (
+    *sharing.CAUSES, *threading.CAUSES,
     *connecting.CAUSES, *listening.CAUSES, *accepting.CAUSES, *echoing.CAUSES, *serving.CAUSES, *prompting.CAUSES,
     *asking.CAUSES, *receiving.CAUSES, *streams.CAUSES, *files.CAUSES)
 

@@ -26,7 +26,7 @@ FOR_GOOD = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP)
 
 # ---- the call and its answer ------------------------------------------------------------------------
 
-@cause(CAUSES, "io-listener", LAB, text="recv() or send() was called on the listener. It takes new clients and can't carry a word; "
+@cause(CAUSES, "io-listener", LAB, "lab5", text="recv() or send() was called on the listener. It takes new clients and can't carry a word; "
        "each client has the descriptor that accept() returned.")
 def io_listener(evidence: Evidence) -> Sure | None:
     listeners = {call.fd for call in (*own_calls(evidence, "listen"), *accepts(evidence))}
@@ -35,7 +35,7 @@ def io_listener(evidence: Evidence) -> Sure | None:
                  if call.fd in listeners - fresh and failed(call) and call.errno in (errno.ENOTCONN, errno.EPIPE)), None)
 
 
-@cause(CAUSES, "addrlen", LAB, text="accept() writes the caller's address only where you give it room: a struct, and in addrlen "
+@cause(CAUSES, "addrlen", LAB, "lab5", text="accept() writes the caller's address only where you give it room: a struct, and in addrlen "
        "how large it is, set before each call.")
 def addrlen(evidence: Evidence) -> Sure | None:
     return next((at(call) for call in accepts(evidence) if call.args[ADDRESS] and _no_room(call)), None)
@@ -56,7 +56,7 @@ def nobody_asked(evidence: Evidence) -> Sure | None:
     return at(calls[-1]) if not any(call.args[ADDRESS] for call in calls) else None
 
 
-@cause(CAUSES, "while-accept", LAB, text="accept() fails with -1, and -1 is \"true\": it was used as a descriptor before anybody "
+@cause(CAUSES, "while-accept", LAB, "lab5", text="accept() fails with -1, and -1 is \"true\": it was used as a descriptor before anybody "
        "looked. Compare with -1 first.")
 def while_accept(evidence: Evidence) -> Sure | None:
     used = own_calls(evidence, "recv", "recvfrom", "read", "send", "sendto", "write", "close", "shutdown", "fcntl",

@@ -12,6 +12,7 @@ from .talks import Talk, talks
 
 CAUSES: list[Cause] = []
 LAB = "lab3"
+SERVERS = ("lab3", "lab5")
 FLAGS = 3                           # recv()'s argument
 MSG_PEEK, MSG_WAITALL = 2, 0x100
 HUGE = 2**31                        # no message is as long: -1, taken for a length
@@ -19,21 +20,21 @@ HUGE = 2**31                        # no message is as long: -1, taken for a len
 
 # ---- how it waits ---------------------------------------------------------
 
-@cause(CAUSES, "nonblocking", LAB, text="recv() had nothing yet, on a connection that doesn't wait (EAGAIN), and that was taken for "
+@cause(CAUSES, "nonblocking", *SERVERS, text="recv() had nothing yet, on a connection that doesn't wait (EAGAIN), and that was taken for "
        "the end or an error. Let it wait, or ask poll() first.")
 def nonblocking(evidence: Evidence) -> Sure | None:
     return next((at(talk.recvs[-1]) for talk in talks(evidence) if talk.recvs and failed(talk.recvs[-1])
                  and talk.recvs[-1].errno == errno.EAGAIN and not talk.recvs[-1].faulted), None)
 
 
-@cause(CAUSES, "waits-for-full", LAB, text="MSG_WAITALL makes recv() wait until the buffer is full, and the client has said all that "
+@cause(CAUSES, "waits-for-full", *SERVERS, text="MSG_WAITALL makes recv() wait until the buffer is full, and the client has said all that "
        "it wants to say. An echo answers what has come.")
 def waits_for_full(evidence: Evidence) -> Sure | None:
     waiting = [call for call in own_recvs(evidence) if call.ended is None]
     return next((at(call) for call in waiting if call.name == "recv" and call.args[FLAGS] & MSG_WAITALL), None)
 
 
-@cause(CAUSES, "neg-data", LAB, text="recv() failed with -1, and -1 was taken for a number of bytes. Three kinds of answer, and "
+@cause(CAUSES, "neg-data", *SERVERS, text="recv() failed with -1, and -1 was taken for a number of bytes. Three kinds of answer, and "
        "three branches: bytes, 0, -1.")
 def neg_data(evidence: Evidence) -> Sure | None:
     for talk in talks(evidence):
@@ -59,7 +60,7 @@ def _first_answers(evidence: Evidence) -> list[tuple[Call, Call]]:
     return [(recv, sends[0]) for talk in talks(evidence) for recv, sends in _answers(talk) if sends]
 
 
-@cause(CAUSES, "small-type", LAB, text="The number of bytes didn't fit the variable that it was kept in, and came out smaller or "
+@cause(CAUSES, "small-type", *SERVERS, text="The number of bytes didn't fit the variable that it was kept in, and came out smaller or "
        "negative. recv() returns ssize_t, and nothing smaller will do.")
 def small_type(evidence: Evidence) -> Sure | None:
     for talk in talks(evidence):
@@ -75,20 +76,20 @@ def _wrapped(number: int, taken: int) -> bool:
     return taken >= HUGE or any(taken == number % 2**bits < number for bits in (8, 16))
 
 
-@cause(CAUSES, "plus-nul", LAB, text="One byte more went back than had come, a NUL. It is C's, for texts; what came is bytes, as many "
+@cause(CAUSES, "plus-nul", *SERVERS, text="One byte more went back than had come, a NUL. It is C's, for texts; what came is bytes, as many "
        "as recv() says.")
 def plus_nul(evidence: Evidence) -> Sure | None:
     return next((at(send) for recv, send in _first_answers(evidence) if send.size == (recv.result or 0) + 1), None)
 
 
-@cause(CAUSES, "sizeof-buf", LAB, text="The whole buffer went back, and not what had come. sizeof is the room; how many bytes are in "
+@cause(CAUSES, "sizeof-buf", *SERVERS, text="The whole buffer went back, and not what had come. sizeof is the room; how many bytes are in "
        "it is what recv() returned.")
 def sizeof_buf(evidence: Evidence) -> Sure | None:
     return next((at(send) for recv, send in _first_answers(evidence)
                  if send.size == recv.size and (send.size or 0) > (recv.result or 0)), None)
 
 
-@cause(CAUSES, "strlen-bin", LAB, text="What went back ended at the first NUL. strlen() and %s know only texts; what came is bytes, as "
+@cause(CAUSES, "strlen-bin", *SERVERS, text="What went back ended at the first NUL. strlen() and %s know only texts; what came is bytes, as "
        "many as recv() says.")
 def strlen_bin(evidence: Evidence) -> Sure | None:
     for talk in talks(evidence):
@@ -113,14 +114,14 @@ def _asked(sends: list[Call]) -> int:
     return max((send.size or 0 for send in sends), default=0)
 
 
-@cause(CAUSES, "speaks-first", LAB, text="Something was sent before the client had said a word. An echo sends what it has received, and "
+@cause(CAUSES, "speaks-first", *SERVERS, text="Something was sent before the client had said a word. An echo sends what it has received, and "
        "nothing of its own.")
 def speaks_first(evidence: Evidence) -> Sure | None:
     first = [talk.calls[0] for talk in talks(evidence) if talk.sends and talk.calls[0] in talk.sends]
     return at(first[0]) if first and (first[0].result or 0) > 0 and _wrong_bytes(evidence) else None
 
 
-@cause(CAUSES, "changed-bytes", LAB, text="What went back isn't what had come: other bytes, or bytes from another place in the buffer. "
+@cause(CAUSES, "changed-bytes", *SERVERS, text="What went back isn't what had come: other bytes, or bytes from another place in the buffer. "
        "recv() puts them where you say; send them from there, as they are.")
 def changed_bytes(evidence: Evidence) -> Sure | None:
     if not _wrong_bytes(evidence):
@@ -152,7 +153,7 @@ def _in_step(sends: list[Call]) -> bool:
                if send.name == following.name and len(send.args) > 2)
 
 
-@cause(CAUSES, "no-echo", LAB, text="Bytes had come, and nothing went back before the next recv(): you wait for the client, and the "
+@cause(CAUSES, "no-echo", *SERVERS, text="Bytes had come, and nothing went back before the next recv(): you wait for the client, and the "
        "client waits for its answer. An echo answers each recv() that gives bytes.")
 def no_echo(evidence: Evidence) -> Sure | None:
     run = evidence.run

@@ -217,7 +217,7 @@ def _serves_last(evidence: Evidence) -> Call | None:
     return good[-1] if begun else None
 
 
-@cause(CAUSES, "shutdown-not-close", LAB, text="shutdown() ended the listening, and the descriptor is still open. close() gives the "
+@cause(CAUSES, "shutdown-not-close", LAB, "lab5", text="shutdown() ended the listening, and the descriptor is still open. close() gives the "
        "descriptor back, and ends the listening as well.")
 def shutdown_not_close(evidence: Evidence) -> Sure | None:
     fd = listener(evidence)

@@ -293,7 +293,10 @@ def _tried_again(evidence: Evidence) -> Sure | None:
        "it for an empty message and goes on.")
 def zero_spin(evidence: Evidence) -> Sure | None:
     tail = own_recvs(evidence)[-ENDLESS:]
-    return at(tail[0]) if len(tail) == ENDLESS and all(call.result == 0 and call.size for call in tail) else None
+    same = len({(call.thread, call.fd) for call in tail}) == 1
+    clients = {call.index for call in own_calls(evidence, *ACCEPTS) if tail and call.index > tail[0].index}
+    endless = len(tail) == ENDLESS and same and not clients and all(call.result == 0 and call.size for call in tail)
+    return at(tail[0]) if endless else None
 
 
 @cause(CAUSES, "eagain-drop", text="send() was told not to wait, the kernel's buffer was full (EAGAIN), and that was taken for a "
