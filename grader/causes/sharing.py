@@ -42,8 +42,8 @@ def _main(evidence: Evidence) -> int | None:
 def _waits_in_stop(evidence: Evidence) -> bool:
     """server_stop() was begun, or the signal sent, and it doesn't come back."""
     run = evidence.run
-    stuck = run is not None and run.trouble is not None and run.trouble.kind == "stuck"
-    return stuck and run is not None and (run.function == "server_stop" and len(run.reported) == 1)
+    waits = run is not None and run.trouble is not None and run.trouble.kind in ("stuck", "idle")
+    return waits and run is not None and (run.function == "server_stop" and len(run.reported) == 1)
 
 
 def _in_stop(evidence: Evidence) -> list[Call]:
@@ -65,7 +65,8 @@ def cuts_off(evidence: Evidence) -> Sure | None:
     for talk in _conversations(evidence):
         movers = {call.thread for call in talk.calls if call.name in (*RECVS, *SENDS)}
         for call in talk.calls:
-            cuts = call.name == "close" or (call.name == "shutdown" and call.args[HOW] != SHUT_RD)
+            cuts = (call.name == "shutdown" and call.args[HOW] != SHUT_RD) or (
+                call.name == "close" and call.thread == _main(evidence))
             if cuts and movers and call.thread not in movers and _under_way(talk, call):
                 return at(call)
     return None
@@ -77,6 +78,17 @@ def _under_way(talk: Talk, cut: Call) -> bool:
     return any(call.ended is None or call.ended > cut.began for call in moves)
 
 
+@cause(CAUSES, "stop-accepts", LAB, text="A client that came after server_stop() was called was still accepted. First the door: shut the "
+       "listener down and wait for the acceptor; then the clients.")
+def stop_accepts(evidence: Evidence) -> Sure | None:
+    run = evidence.run
+    if run is None or run.function != "server_stop" or evidence.failure.kind not in ("said", "wait"):
+        return None
+    halved = [call for call in _in_stop(evidence) if call.name == "shutdown" and call.fd in {talk.fd for talk in talks(evidence)}]
+    late = [call for call in accepted(evidence) if halved and (call.ended or 0) > halved[0].began]
+    return at(late[0]) if late else None
+
+
 @cause(CAUSES, "acceptor-sleeps", LAB, text="server_stop() waits for the thread that accepts, and that one sleeps in accept(): nobody has "
        "woken it. Closing the listener doesn't; shutdown() on it does.")
 def acceptor_sleeps(evidence: Evidence) -> Sure | None:
@@ -84,7 +96,8 @@ def acceptor_sleeps(evidence: Evidence) -> Sure | None:
     stop = [call for call in _in_stop(evidence) if call.ended is None]
     shut = {call.fd for call in _in_stop(evidence) if call.name == "shutdown"}
     woken = bool(asleep) and asleep[0].fd in shut
-    return at((stop or asleep)[0]) if _waits_in_stop(evidence) and asleep and not woken else None
+    waits = bool(stop) or not any(call.ended is None for talk in _conversations(evidence) for call in talk.calls)
+    return at((stop or asleep)[0]) if _waits_in_stop(evidence) and asleep and not woken and waits else None
 
 
 @cause(CAUSES, "no-half-close", LAB, text="server_stop() waits for a client that says nothing, and so it waits for ever. Half-close each "
@@ -104,14 +117,3 @@ def stops_early(evidence: Evidence) -> Sure | None:
     early = evidence.failure.kind == "said" and (number(evidence, "listener_open") is not None)
     left = [talk for talk in _conversations(evidence) if talk.closed is None and talk.recvs]
     return at(left[0].calls[-1]) if early and left else None
-
-
-@cause(CAUSES, "stop-accepts", LAB, text="A client that came after server_stop() was called was still accepted. First the door: shut the "
-       "listener down and wait for the acceptor; then the clients.")
-def stop_accepts(evidence: Evidence) -> Sure | None:
-    run = evidence.run
-    if run is None or run.function != "server_stop" or evidence.failure.kind not in ("said", "wait"):
-        return None
-    halved = [call for call in _in_stop(evidence) if call.name == "shutdown" and call.fd in {talk.fd for talk in talks(evidence)}]
-    late = [call for call in accepted(evidence) if halved and (call.ended or 0) > halved[0].began]
-    return at(late[0]) if late else None

@@ -8,7 +8,7 @@ from collections import Counter
 from ..evidence import Call, Evidence
 from .accepting import ONE_CLIENTS_TROUBLE, SHORTAGE
 from .base import (
-    RECVS, SENDS, Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs, own_sends, port_of, swapped,
+    ACCEPTS, RECVS, SENDS, Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs, own_sends, port_of, swapped,
 )  # fmt: skip
 from .talks import Talk, accepted, accepts, talks
 
@@ -81,13 +81,28 @@ def exit_in_thread(evidence: Evidence) -> Sure | None:
     run = evidence.run
     if run is None or run.status is None or not _started(evidence) or evidence.failure.kind not in ("wait", "peer", "received"):
         return None
-    finished = run.function == "server_stop" and len(run.reported) != 1
+    finished = run.function == "server_stop" and (len(run.reported) != 1 or _begun_to_stop(evidence))
     last = [call for call in all_own(evidence) if call.ended is not None][-1:]
     return Sure(last[0].where if last else None) if not finished and not (run.function == "" and run.status == 0) else None
 
 
-@cause(CAUSES, "signals-unblocked", LAB, text="SIGINT or SIGTERM killed the program, though main() holds them back: a thread let them in. "
-       "Threads inherit the signal mask, and it should stay as it was.")
+@cause(CAUSES, "exits", LAB, text="The function ended the whole program: exit() was called in it. It returns 0, or -1 with errno, and what "
+       "becomes of the program is for its caller to say.")
+def exits(evidence: Evidence) -> Sure | None:
+    run = evidence.run
+    early = run is not None and run.function == "server_stop" and run.status is not None and len(run.reported) == 1
+    return Sure() if early and _begun_to_stop(evidence) else None
+
+
+def _begun_to_stop(evidence: Evidence) -> bool:
+    """The main thread has made calls of its own since the acceptor was made."""
+    mine = [call for call in all_own(evidence) if call.thread == _main_thread(evidence)]
+    made = [call for call in mine if call.name == "pthread_create"]
+    return bool(made) and bool(after(made[-1], mine))
+
+
+@cause(CAUSES, "signals-unblocked", LAB, text="SIGINT or SIGTERM killed the program, though main() holds them back: its signal mask was "
+       "changed. It is the caller's, and new threads inherit it; leave it as it was.")
 def signals_unblocked(evidence: Evidence) -> Sure | None:
     run = evidence.run
     return Sure() if run is not None and not run.function and run.signal in (2, 15) else None
@@ -120,6 +135,16 @@ def iterative(evidence: Evidence) -> Sure | None:
                  if call.thread in _acceptors(evidence) and not call.faulted), None)
 
 
+@cause(CAUSES, "pool-full", LAB, text="So many clients are served and no more: the next one waits until somebody leaves, and silent ones "
+       "don't leave. A limit of threads is a limit of clients; let it grow.")
+def pool_full(evidence: Evidence) -> Sure | None:
+    good, made = accepted(evidence), _creates(evidence)
+    waiting = _open(accepts(evidence)) or _open(own_calls(evidence, *WAITS))
+    busy = [talk for talk in _served(evidence) if talk.closed is None]
+    full = _stuck(evidence) and evidence.stage == "hundreds" and len(busy) >= MANY and len(made) >= MANY
+    return at(good[-1]) if full and good and not waiting else None
+
+
 @cause(CAUSES, "lock-while-waiting", LAB, text="A thread waits for its client and holds a lock all that time, and another one waits for "
        "the lock. A lock is held for some instructions, never around a call that may wait for somebody.")
 def lock_while_waiting(evidence: Evidence) -> Sure | None:
@@ -131,9 +156,11 @@ def lock_while_waiting(evidence: Evidence) -> Sure | None:
     workers = {thread: call for thread, call in last.items() if thread not in _acceptors(evidence)
                and thread != _main_thread(evidence)}
     waiting = [call for call in workers.values() if call.ended is None and call.name in (*RECVS, *SENDS) and not call.faulted]
-    silent = len(_creates(evidence)) - len(workers)
+    silent = sum(call.result == 0 for call in _creates(evidence)) - len(workers)
     halted = any(call.ended is not None and call.name in RECVS and (call.result or 0) > 0 for call in workers.values())
-    held = own_calls(evidence, "pthread_create") and (halted or silent > 0) and len(_creates(evidence)) > 1
+    door = any(call.ended is not None and call.name in ACCEPTS and not failed(call) for thread, call in last.items()
+               if thread in _acceptors(evidence))
+    held = (halted or door or silent > 0) and len(accepted(evidence)) > 1
     return at(waiting[0]) if waiting and held and not _shares_argument(evidence) else None
 
 
@@ -267,9 +294,9 @@ def own_address(evidence: Evidence) -> Sure | None:
 def shared_name(evidence: Evidence) -> Sure | None:
     known = {peer.address for peer in evidence.peers}
     gone = Counter(_lines(evidence, "gone"))
-    ends = {call.address for talk in _served(evidence) if talk.closed is None and talk.accepted is not None
-            for call in [talk.accepted]}
-    wrong = [name for name in gone if name in known and (name in ends or gone[name] > 1)]
+    talking = {talk.accepted.address for talk in _served(evidence) if talk.closed is None and talk.accepted is not None
+               and not _ended(talk)}
+    wrong = [name for name in gone if name in known and (name in talking or gone[name] > 1)]
     return Sure() if _about_lines(evidence) and wrong else None
 
 
@@ -328,16 +355,15 @@ def _zeros(talk: Talk) -> int:
        "table of descriptors: closed by one is closed for all. (After fork() it would be right.)")
 def closed_before_served(evidence: Evidence) -> Sure | None:
     broken = {call.fd for call in (*own_recvs(evidence), *own_sends(evidence)) if failed(call) and call.errno == errno.EBADF}
-    return next((at(call) for call in own_calls(evidence, "close") if call.result == 0 and call.thread in _acceptors(evidence)
-                 and (call.fd in broken or any(talk.fd == call.fd and any(_later_or_open(move, call) for move in talk.calls)
-                                               for talk in _served(evidence)))), None)
+    return next((at(talk.closed) for talk in _served(evidence) if talk.closed is not None and talk.closed.result == 0
+                 and _handed_over(talk, evidence) and (talk.fd in broken or not talk.sends)), None)
 
 
-def _later_or_open(move: Call, close: Call) -> bool:
-    """A recv() or send() by another thread that came after that close(), or was under way."""
-    if move.thread == close.thread or move.name not in (*RECVS, *SENDS):
-        return False
-    return move.began > close.began or move.ended is None or move.ended > close.began
+def _handed_over(talk: Talk, evidence: Evidence) -> bool:
+    """Whoever accepted it made a thread and then closed it."""
+    begin, close = talk.accepted, talk.closed
+    return begin is not None and close is not None and close.thread == begin.thread and any(
+        call.thread == begin.thread and begin.index < call.index < close.index and call.result == 0 for call in _creates(evidence))
 
 
 @cause(CAUSES, "drops-clients", LAB, text="A client was accepted and its connection closed without a word, though there was a descriptor "
@@ -346,17 +372,8 @@ def drops_clients(evidence: Evidence) -> Sure | None:
     struck = any(call.faulted or call.result for call in own_calls(evidence, "pthread_create"))
     return next((at(talk.closed) for talk in _served(evidence) if talk.closed is not None and not talk.recvs and not talk.sends
                  and talk.closed.thread in _acceptors(evidence) and evidence.failure.kind in ("peer", "wait")
+                 and not _handed_over(talk, evidence)
                  and not struck), None)
-
-
-@cause(CAUSES, "pool-full", LAB, text="So many clients are served and no more: the next one waits until somebody leaves, and silent ones "
-       "don't leave. A limit of threads is a limit of clients; let it grow.")
-def pool_full(evidence: Evidence) -> Sure | None:
-    good, made = accepted(evidence), _creates(evidence)
-    waiting = _open(accepts(evidence)) or _open(own_calls(evidence, *WAITS))
-    busy = [talk for talk in _served(evidence) if talk.closed is None]
-    full = _stuck(evidence) and evidence.stage == "hundreds" and len(busy) >= MANY and len(made) >= MANY
-    return at(good[-1]) if full and good and not waiting else None
 
 
 @cause(CAUSES, "serve-once", LAB, text="After one recv() and its answer the conversation was over for the server, but not for the client. "

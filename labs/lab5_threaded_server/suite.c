@@ -36,6 +36,7 @@ Test(threads, answers_a_client, .description = "a client gets back what it sends
     struct peer client = peer_connects(run, "send $1; expect $1; send $2; expect $2; half-close; expect end",
                                        .data = {random_text(random_number(10, 40)), random_text(12)});
     expect_happy(client);
+    wait_settled(run); /* and it goes on */
 }
 
 Test(threads, returns_at_once, .description = "server_start() returns at once, before there is any client")
@@ -96,8 +97,9 @@ Test(threads, short_counts, .description = "send() may take fewer bytes than you
 Test(threads, interrupted, .description = "a signal may interrupt accept(), recv() and send() (EINTR): nothing is lost")
 {
     struct bytes message = random_bytes(random_number(1000, 5000));
-    struct run run = a_server_where("accept 1-2 fails with EINTR; every 2nd recv fails with EINTR;"
-                                    "every 2nd send fails with EINTR; send takes at most 400 bytes");
+    struct run run = a_server_where(
+        "accept 1-2 fails with EINTR; recv 1-3 fails with EINTR; recv takes at most 700 bytes;"
+        "every 2nd send fails with EINTR; send takes at most 400 bytes");
     struct peer client = peer_connects(run, "send $1; half-close; receive to end", .data = {message});
     expect_received(client, message);
 }
@@ -380,10 +382,12 @@ Test(counters, no_race, .description = "what threads share is locked, or atomic:
              "wait for go; half-close; expect end");
     wait_settled(run);
     type_text(run, "ask\n");
+    wait_calls(run, 2);
     go(clients);
     wait_received(clients, 6);
     wait_settled(run);
     type_text(run, "ask\n");
+    wait_calls(run, 3);
     go(clients);
     expect_happy(clients);
     wait_settled(run);
