@@ -136,5 +136,6 @@ class Watch:
 
 
 def _call(run: StudentRun) -> str | None:
-    """What the program's first sleeping thread sleeps in; None for one that a signal has stopped."""
-    return next((thread.syscall for thread in kernel.threads(run.pid) if thread.syscall and thread.state == "S"), None)
+    """What the program's newest sleeping thread sleeps in; None for one that a signal has stopped."""
+    threads = reversed(kernel.threads(run.pid))
+    return next((thread.syscall for thread in threads if thread.syscall and thread.state == "S"), None)

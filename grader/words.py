@@ -6,6 +6,7 @@ import errno as errnos
 import os
 from collections.abc import Sequence
 
+from . import kernel
 from .evidence import Finding
 from .run import StudentRun
 from .scene import CannotHappen
@@ -95,6 +96,8 @@ def _what_returned(run: StudentRun | None) -> str:
     if run is None or not run.request.function or len(run.reported()) < int(run.request.times or 1):
         return ""
     last = run.reported()[-1]
+    if last.result != -1 and kernel.thread_count(run.pid) > 1:
+        return ""                   # its threads go on, as they should
     return f"{run.request.name} returned {result(last.result, last.errno)}"
 
 
