@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -93,3 +94,37 @@ def test_129_clients_wait_and_all_are_served(server: tuple[subprocess.Popen[str]
             sock.sendall(b"%d" % number)
             sock.shutdown(socket.SHUT_WR)
             assert sock.makefile("rb").read() == b"%d" % number
+
+
+# ---- lab 5: many at once ------------------------------------------------------------------------------
+
+@pytest.fixture
+def threaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    program = build(LABS["lab5"], tmp_path_factory.mktemp("lab5"))
+    with subprocess.Popen([program, "127.0.0.1", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline().rpartition(":")[2])
+        process.kill()
+
+
+def test_a_silent_nc_blocks_no_other(threaded: tuple[subprocess.Popen[str], int]) -> None:
+    words = ["nc", "-N", "127.0.0.1", str(threaded[1])]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as silent:
+        for text in ("one\n", "two\n"):
+            done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=60)
+            assert done.stdout == text
+        assert silent.communicate("three\n", timeout=60)[0] == "three\n"
+
+
+def test_pythons_sockets_are_ended_by_ctrl_c(threaded: tuple[subprocess.Popen[str], int]) -> None:
+    process, port = threaded
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+    for number, client in enumerate(clients):
+        client.sendall(b"%d" % number)
+    assert [client.recv(10) for client in clients] == [b"%d" % number for number in range(100)]
+    process.send_signal(signal.SIGINT)
+    assert [client.recv(10) for client in clients] == [b""] * 100
+    assert process.wait(timeout=60) == 0 and process.stderr is not None
+    assert "stopping with 100 clients; 0 were served, and 190 bytes received" in process.stderr.read()
+    for client in clients:
+        client.close()

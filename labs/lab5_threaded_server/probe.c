@@ -105,19 +105,20 @@ static void soil_heap(void)
         free(pieces[i]);
 }
 
-static struct server *start(int listener)
+/* Static, so that valgrind finds it until it is stopped, even when main() has returned. */
+static struct server *server;
+
+static void start(int listener)
 {
     soil_heap();
     report_begin();
-    struct server *server = server_start(listener);
+    server = server_start(listener);
     report_started(server != NULL ? 0 : -1, errno);
-    return server;
 }
 
 /* Asked again and again, while the clients go on: no number may ever be one that never
  * was, and what has been counted stays counted. */
 struct asking {
-    struct server *server;
     _Atomic bool enough;
     long long asked, went_down;
 };
@@ -128,7 +129,7 @@ static void *ask_always(void *argument)
     struct asking *asking = argument;
     struct server_stats before = {0};
     while (!atomic_load(&asking->enough)) {
-        struct server_stats now = server_stats(asking->server);
+        struct server_stats now = server_stats(server);
         asking->went_down += now.served < before.served || now.bytes < before.bytes;
         asking->asked++;
         before = now;
@@ -137,9 +138,9 @@ static void *ask_always(void *argument)
     return NULL;
 }
 
-static void probe_stats(struct server *server, bool always)
+static void probe_stats(bool always)
 {
-    struct asking asking = {.server = server};
+    struct asking asking = {.asked = 0};
     pthread_t asker;
     if (always && pthread_create(&asker, NULL, ask_always, &asking) != 0)
         give_up("pthread_create");
@@ -159,7 +160,7 @@ static void probe_stats(struct server *server, bool always)
     }
 }
 
-static void probe_stop(struct server *server, int listener)
+static void probe_stop(int listener)
 {
     ino_t before = identity(listener);
     if (!wait_for("stop"))
@@ -167,6 +168,7 @@ static void probe_stop(struct server *server, int listener)
     report_begin();
     int result = server_stop(server);
     int error = errno;
+    server = NULL;
     report_number("listener_open", before != 0 && identity(listener) == before);
     report_started(result, error);
 }
@@ -202,13 +204,13 @@ static int run_function(const struct options *options)
         return show_usage();
 
     int listener = make_listener();
-    struct server *server = start(listener);
+    start(listener);
     if (server == NULL)
         return 0;
     if (stats)
-        probe_stats(server, options->ask_always);
+        probe_stats(options->ask_always);
     if (stop)
-        probe_stop(server, listener);
+        probe_stop(listener);
     return 0;
 }
 
