@@ -389,7 +389,7 @@ def serve_once(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "double-close", LAB, text="A connection was closed a second time. In between another client may have got the number, and "
        "then it is that one's connection that is closed. One place closes, and nobody touches the number afterwards.")
 def double_close(evidence: Evidence) -> Sure | None:
-    if evidence.failure.kind not in ("peer", "wait"):
+    if evidence.failure.kind not in ("peer", "wait", "said"):
         return None
     return next((at(talk.named("close")[1]) for talk in _served(evidence) if len(talk.named("close")) > 1), None)
 
