@@ -109,6 +109,14 @@ class PeerSeen:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A port that the grader held for the test, as another server does."""
+
+    port: int
+    state: str                      # "LISTEN", "TIME_WAIT", …; "" where its client has the TIME_WAIT
+
+
+@dataclass(frozen=True)
 class Failure:
     """The first expectation or wait of a test that wasn't met."""
 
@@ -131,6 +139,7 @@ class Evidence:
     failure: Failure
     runs: tuple[RunSeen, ...] = field(default=())
     peers: tuple[PeerSeen, ...] = field(default=())
+    held: tuple[Held, ...] = field(default=())
 
     @property
     def run(self) -> RunSeen | None:

@@ -44,6 +44,7 @@ class Scene:
         self.runs: list[StudentRun] = []
         self.peers: list[Peer] = []
         self.held: list[socket.socket] = []         # what else the grader keeps open for the test
+        self.held_ports: list[tuple[int, str]] = []
         self.began = time.monotonic()
 
     def wait(self, condition: Callable[[], bool]) -> None:

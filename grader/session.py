@@ -13,7 +13,7 @@ from pathlib import Path
 from . import channel
 from .build import Programs
 from .catalog import Lab
-from .evidence import Evidence, Failure, PeerSeen, RunSeen, Trouble
+from .evidence import Evidence, Failure, Held, PeerSeen, RunSeen, Trouble
 from .faults import FaultError
 from .recording import resolve
 from .run import StudentRun
@@ -72,7 +72,8 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         runs = tuple(self._seen_run(run) for run in self.scene.runs)
         peers = tuple(self._seen_peer(index) for index in range(len(self.scene.peers)))
         assert self.failure is not None
-        self.evidence = Evidence(self.lab.id, self.stage, self.test, self.lab.file_name, self.failure, runs, peers)
+        self.evidence = Evidence(self.lab.id, self.stage, self.test, self.lab.file_name, self.failure, runs, peers,
+                                 tuple(Held(port, state) for port, state in self.scene.held_ports))
 
     def _seen_run(self, run: StudentRun) -> RunSeen:
         ended, request = run.poll(), run.request

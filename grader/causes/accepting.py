@@ -90,11 +90,12 @@ def closes_listener(evidence: Evidence) -> Sure | None:
     return None
 
 
-@cause(CAUSES, "wrong-descriptor", LAB, text="The function made the right socket and returned another number. The caller needs the "
+@cause(CAUSES, "wrong-descriptor", LAB, "lab4", text="The function made the right socket and returned another number. The caller needs the "
        "descriptor itself: the listener that socket() made, the connection that accept() gave.")
 def wrong_descriptor(evidence: Evidence) -> Sure | None:
     run, result = evidence.run, returned(evidence)
-    makers = {"server_listen": ("socket",), "server_accept": ("accept", "accept4")}.get(function_of(evidence) or "", ())
+    makers = {"server_listen": ("socket",), "reuse_listen": ("socket",),
+              "server_accept": ("accept", "accept4")}.get(function_of(evidence) or "", ())
     if run is None or result is None or result < 0:
         return None
     made = [call for call in own_calls(evidence, *makers) if not failed(call) and call.ended is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,6 +80,12 @@ def at(call: Call) -> Sure:
 def failed(call: Call) -> bool:
     """It returned -1."""
     return call.result == -1
+
+
+def errno_behind(call: Call) -> int:
+    """What a call left in errno: its own error, or what the test made it leave; 0 where it left it alone."""
+    left = re.search(r"leaves errno (\w+)", call.faulted or "")
+    return int(getattr(errno, left[1], 0)) if left is not None and not failed(call) else call.errno
 
 
 def after(call: Call, calls: list[Call]) -> list[Call]:

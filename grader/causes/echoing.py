@@ -6,7 +6,8 @@ import errno
 
 from ..evidence import Call, Evidence
 from .base import (
-    Cause, Sure, after, all_own, at, cause, failed, function_of, last_report, own_recvs, own_sends, returned,
+    Cause, Sure, after, all_own, at, cause, errno_behind, failed, function_of, last_report, own_recvs, own_sends,
+    returned,
 )  # fmt: skip
 from .talks import Talk, talks
 
@@ -189,11 +190,13 @@ def serve_once(evidence: Evidence) -> Sure | None:
                 None)
 
 
-@cause(CAUSES, "zero-error", LAB, text="recv() gave 0, the end of the client's side, and that was taken for a failure. It is how every "
+@cause(CAUSES, "zero-error", LAB, "lab4", text="recv() gave 0, the end of the other side, and that was taken for a failure. It is how every "
        "good conversation ends.")
 def zero_error(evidence: Evidence) -> Sure | None:
     recvs = own_recvs(evidence)
-    if function_of(evidence) != "serve_client" or returned(evidence) != -1 or not recvs or recvs[-1].result != 0:
+    if function_of(evidence) not in ("serve_client", "close_first", "close_last") or returned(evidence) != -1:
+        return None
+    if not recvs or recvs[-1].result != 0:
         return None
     return at(recvs[-1]) if not any(failed(call) for call in after(recvs[-1], all_own(evidence))) else None
 
@@ -208,11 +211,12 @@ def send_unchecked(evidence: Evidence) -> Sure | None:
     return next((at(call) for call in fails if after(call, recvs) or returned(evidence) == 0), None)
 
 
-@cause(CAUSES, "reset-as-end", LAB, text="recv() failed, and the function took it for the end of the stream. Only 0 is the end: -1 is "
+@cause(CAUSES, "reset-as-end", LAB, "lab4", text="recv() failed, and the function took it for the end of the stream. Only 0 is the end: -1 is "
        "an error, and errno says which.")
 def reset_as_end(evidence: Evidence) -> Sure | None:
     fails = [call for call in own_recvs(evidence) if failed(call) and call.errno != errno.EINTR]
-    return at(fails[-1]) if fails and function_of(evidence) == "serve_client" and returned(evidence) == 0 else None
+    ended = function_of(evidence) in ("serve_client", "close_first", "close_last") and returned(evidence) == 0
+    return at(fails[-1]) if fails and ended else None
 
 
 @cause(CAUSES, "returns-count", LAB, text="A number was returned, of bytes or of clients. These functions promise 0 for success, and "
@@ -223,14 +227,16 @@ def returns_count(evidence: Evidence) -> Sure | None:
     return Sure() if counting and not any(failed(call) for call in own_sends(evidence)) else None
 
 
-@cause(CAUSES, "errno-replaced", LAB, text="A call failed, and the function returned -1 with another errno. The caller wants the reason "
+@cause(CAUSES, "errno-replaced", LAB, "lab4", text="A call failed, and the function returned -1 with another errno. The caller wants the reason "
        "itself: leave errno alone, or keep it and put it back.")
 def errno_replaced(evidence: Evidence) -> Sure | None:
     report, own = last_report(evidence), all_own(evidence)
     if evidence.failure.kind not in ("error", "said") or report is None or report[0] != -1 or report[1] == 0:
         return None
     reasons = [call for call in own if failed(call) and call.name != "close"]
-    if not reasons or reasons[-1].errno == report[1] or any(call.name == "close" for call in after(reasons[-1], own)):
+    if not reasons or reasons[-1].errno == report[1]:
+        return None
+    if any(call.name == "close" and errno_behind(call) == report[1] for call in after(reasons[-1], own)):
         return None
     return at(reasons[-1])
 

@@ -6,8 +6,8 @@ import errno
 
 from ..evidence import Call, Evidence
 from .base import (
-    ACCEPTS, CLIENTS, SENDS, Cause, Sure, after, all_own, at, cause, failed, function_of, last_report, own_calls, own_recvs,
-    own_sends, returned,
+    ACCEPTS, CLIENTS, SENDS, Cause, Sure, after, all_own, at, cause, errno_behind, failed, function_of, last_report,
+    own_calls, own_recvs, own_sends, returned,
 )  # fmt: skip
 
 CAUSES: list[Cause] = []
@@ -26,7 +26,7 @@ def errno_lost(evidence: Evidence) -> Sure | None:
     reasons = [call for call in own if failed(call) and call.name != "close"]
     if not reasons or reasons[-1].errno == report[1]:
         return None
-    closes = [call for call in after(reasons[-1], own) if call.name == "close" and (call.faulted or failed(call))]
+    closes = [call for call in after(reasons[-1], own) if call.name == "close" and errno_behind(call) == report[1]]
     return at(closes[-1]) if closes and report[1] != 0 else None
 
 
@@ -100,7 +100,7 @@ def fd_leak(evidence: Evidence) -> Sure | None:
     return Sure(found[0].where) if found and found[0].kind == "descriptor" else None
 
 
-@cause(CAUSES, "double-close", *CLIENTS, text="A descriptor was closed a second time. By then its number may belong to another file, "
+@cause(CAUSES, "double-close", *CLIENTS, "lab4", text="A descriptor was closed a second time. By then its number may belong to another file, "
        "which is closed in its place.")
 def double_close(evidence: Evidence) -> Sure | None:
     closes = own_calls(evidence, "close")
@@ -113,11 +113,11 @@ def double_close(evidence: Evidence) -> Sure | None:
        "contract.")
 def closes_callers(evidence: Evidence) -> Sure | None:
     function = function_of(evidence)
-    if function not in ("send_all", "serve_client", *RECEIVERS):
+    if function not in ("send_all", "serve_client", "reuse_enabled", *RECEIVERS):
         return None
     names = ("close",) if function == "serve_client" else ("close", "shutdown")
     own = {call.result for call in own_calls(evidence, "socket", "dup", "fcntl", *ACCEPTS)}
-    used = {call.fd for call in (*own_sends(evidence), *own_recvs(evidence))}
+    used = {call.fd for call in (*own_sends(evidence), *own_recvs(evidence), *own_calls(evidence, "getsockopt"))}
     return next((at(call) for call in own_calls(evidence, *names) if call.fd in used - own), None)
 
 

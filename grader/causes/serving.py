@@ -27,7 +27,7 @@ def _over(talk: Talk) -> bool:
 
 # ---- a connection's life ----------------------------------------------------------------------------
 
-@cause(CAUSES, "closed-before-served", LAB, text="The connection was closed before the conversation was over: what follows fails with "
+@cause(CAUSES, "closed-before-served", LAB, "lab4", text="The connection was closed before the conversation was over: what follows fails with "
        "EBADF. Closing it is the last thing that happens to it.")
 def closed_before_served(evidence: Evidence) -> Sure | None:
     broken = {call.fd for call in own_calls(evidence, "recv", "read", "recvfrom", "recvmsg", "readv")

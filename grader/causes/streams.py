@@ -353,4 +353,5 @@ def linger_0(evidence: Evidence) -> Sure | None:
     peer = evidence.peer
     calls = [call for call in own_calls(evidence, "setsockopt") if call.args[1:3] == (SOL_SOCKET, SO_LINGER)
              and int.from_bytes(call.data[:4], "little") and not any(call.data[4:8])]
-    return at(calls[-1]) if calls and peer is not None and peer.ending == "reset" else None
+    broken = peer is not None and (peer.ending == "reset" or "reset" in (peer.trouble or ""))
+    return at(calls[-1]) if calls and broken else None

@@ -134,6 +134,7 @@ class SocketVerbs(Verbs):
         port, state, option, at = int(fields[0]), fields[1].decode(), fields[2].decode(), fields[3].decode()
         listener = _listen(at or "127.0.0.1", port, option or "SO_REUSEADDR")
         self.scene.held.append(listener)
+        self.scene.held_ports.append((port, state))
         if state == "LISTEN":
             return
         if not any(self.leave(listener, state) for _ in range(TRIES)):
