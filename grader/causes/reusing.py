@@ -90,9 +90,9 @@ def takes_what_is_there(evidence: Evidence) -> Sure | None:
     return at(recvs[-1]) if gave_up and returned(evidence) != -1 else None
 
 
-@cause(CAUSES, "stops-early", LAB, text="recv() gave some bytes, and that was taken for all. The peer may go on: it has finished when "
+@cause(CAUSES, "drains-too-little", LAB, text="recv() gave some bytes, and that was taken for all. The peer may go on: it has finished when "
        "recv() gives 0, however many came before.")
-def stops_early(evidence: Evidence) -> Sure | None:
+def drains_too_little(evidence: Evidence) -> Sure | None:
     recvs = own_recvs(evidence)
     closes = after(recvs[-1], own_calls(evidence, "close")) if recvs and _closes(evidence) else []
     return at(recvs[-1]) if closes and (recvs[-1].result or 0) > 0 else None
