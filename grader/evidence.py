@@ -38,6 +38,7 @@ class Call:
     socket: bool                    # on a socket
     site: int                       # the return address, relative to the program
     where: Location | None
+    inside: str | None = None       # the function that it stands in
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def unpack(packed: Any) -> Evidence:
 
 def _unpack(kind: Any, packed: Any) -> Any:
     if dataclasses.is_dataclass(kind):
-        return kind(**{name: _unpack(hint, packed[name]) for name, hint in _hints(kind).items()})
+        return kind(**{name: _unpack(hint, packed[name]) for name, hint in _hints(kind).items() if name in packed})
     if packed is None or kind is bytes:
         return None if packed is None else bytes.fromhex(packed)
     inner = typing.get_args(kind)

@@ -139,23 +139,26 @@ def resolve(calls: Iterable[Call], program: Path) -> tuple[Call, ...]:
     """The calls with their source lines, as far as the program's debugging information knows them."""
     calls = tuple(calls)
     places = _locate(sorted({call.site for call in calls}), program)
-    return tuple(replace(call, where=places.get(call.site)) for call in calls)
+    nowhere = (None, None)
+    return tuple(replace(call, where=where, inside=inside) for call in calls
+                 for where, inside in [places.get(call.site, nowhere)])
 
 
-def _locate(sites: list[int], program: Path) -> dict[int, Location]:
-    """One run of addr2line, which answers each address with one line, "file:line" or "??:0"."""
+def _locate(sites: list[int], program: Path) -> dict[int, tuple[Location, str | None]]:
+    """One run of addr2line, which answers each address with two lines, a function and "file:line", or "??" and "??:0"."""
     if not sites:
         return {}
     try:
-        answer = subprocess.run(["addr2line", "-e", program], input="".join(f"{site:#x}\n" for site in sites),
+        answer = subprocess.run(["addr2line", "-f", "-e", program], input="".join(f"{site:#x}\n" for site in sites),
                                 capture_output=True, text=True, errors="replace", timeout=30,
                                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError):
         return {}                       # lines explain a verdict; none rests on them
     places = {}
-    for site, line in zip(sites, answer.stdout.splitlines()):
+    lines = answer.stdout.splitlines()
+    for site, function, line in zip(sites, lines[::2], lines[1::2]):
         if found := re.match(r"(.*):(\d+)(?: \(discriminator \d+\))?$", line):
             name, number = Path(found[1]).name, int(found[2])
             if number and name != "??":
-                places[site] = Location(name, number)
+                places[site] = Location(name, number), function if function != "??" else None
     return places

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -128,3 +129,53 @@ def test_pythons_sockets_are_ended_by_ctrl_c(threaded: tuple[subprocess.Popen[st
     assert "stopping with 100 clients; 0 were served, and 190 bytes received" in process.stderr.read()
     for client in clients:
         client.close()
+
+
+# ---- lab 2 ------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def receiver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(LABS["lab2"], tmp_path_factory.mktemp("lab2"))
+
+
+def receive_from_nc(receiver: Path, stream: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """What client_recv makes of a stream that nc sends, and then ends."""
+    port = free_port()
+    with subprocess.Popen(["nc", "-N", "-l", "127.0.0.1", str(port)], stdin=subprocess.PIPE,
+                          stdout=subprocess.DEVNULL) as nc:
+        assert nc.stdin is not None
+        wait_for_listener(port)
+        nc.stdin.write(stream)
+        nc.stdin.close()
+        return subprocess.run([receiver, *words, "127.0.0.1", str(port)], capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("words, received", [
+    (("--line",), "你好\n".encode()), (("--exactly", "9"), "你好\nab".encode()), (("--all",), "你好\nab\0c".encode()),
+], ids=["line", "exactly", "all"])  # fmt: skip
+def test_what_nc_sends_is_received(receiver: Path, words: tuple[str, ...], received: bytes) -> None:
+    done = receive_from_nc(receiver, "你好\nab\0c".encode(), *words)
+    assert done.stdout == received and done.returncode == 0
+
+
+def test_a_message_that_python_packed(receiver: Path) -> None:
+    body = os.urandom(50000)       # what a pipe holds before nc has anybody to send it to
+    done = receive_from_nc(receiver, struct.pack(">I", len(body)) + body + b"rest", "--message")
+    assert done.stdout == body and done.returncode == 0
+
+
+def test_a_message_that_is_cut_short_is_an_error(receiver: Path) -> None:
+    done = receive_from_nc(receiver, struct.pack(">I", 5) + b"hel", "--message")
+    assert done.stdout == b"" and done.returncode == 1 and b"Protocol error" in done.stderr
+
+
+def test_a_reply_of_16_mib_to_one_who_waits_for_the_end(receiver: Path) -> None:
+    reply = os.urandom(16 << 20)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = subprocess.Popen([receiver, "--all", "127.0.0.1", str(listener.getsockname()[1]), "question"],
+                                  stdout=subprocess.PIPE)
+        with listener.accept()[0] as connection:
+            assert connection.makefile("rb").read() == b"question"      # to the end, which is a half-close
+            connection.sendall(reply)
+        received, _ = client.communicate(timeout=60)
+    assert client.returncode == 0 and received == reply

@@ -7,7 +7,7 @@ import signal
 
 from ..evidence import Call, Evidence
 from .base import RECVS, SENDS, Cause, Sure, after, all_own, at, cause, failed, is_own, own_calls
-from .deliveries import LAB, deliveries, request, the_peer
+from .deliveries import LAB, deliveries, request, seen_at, the_peer
 from .receiving import stuck
 
 CAUSES: list[Cause] = []
@@ -22,7 +22,7 @@ def _calls(evidence: Evidence, *names: str) -> list[Call]:
 
 def _own_line(evidence: Evidence, call: Call) -> Sure:
     """At this call, if it stands in the student's file."""
-    return at(call) if is_own(evidence, call) else Sure()
+    return seen_at(call, "client_ask") if is_own(evidence, call) else Sure()
 
 
 def _result(evidence: Evidence) -> int | None:
@@ -151,7 +151,7 @@ def _left_open(evidence: Evidence) -> list[tuple[Call, int]]:
 def _last_use(evidence: Evidence, made: Call) -> Sure:
     """The student's last call on that descriptor."""
     uses = [call for call in after(made, all_own(evidence)) if call.fd == made.result]
-    return at(uses[-1]) if uses else Sure()
+    return seen_at(uses[-1], "client_ask") if uses else Sure()
 
 
 @cause(CAUSES, "fd-leak-error", LAB, text="A way out with -1 leaves the socket open. Each failed call costs a descriptor until none is left: "

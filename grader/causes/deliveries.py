@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 from ..evidence import Call, Evidence, PeerSeen, RunSeen
 from ..script import Send, parse
-from .base import RECVS, is_own
+from .base import RECVS, Sure, at, is_own
 
 LAB = "lab2"
 HEADER = 4
+FUNCTIONS = ("recv_some", "recv_exactly", "recv_line", "recv_message", "client_ask")
 FLAGS, MSG_PEEK, MSG_WAITALL = 3, 2, 0x100
 PASSES = (errno.EINTR, errno.EAGAIN)        # no failure of the connection
 
@@ -65,6 +66,12 @@ class Delivery:
     @property
     def wrong(self) -> bool:
         return self.due is not None and self.due != self.got
+
+
+def seen_at(call: Call, function: str) -> Sure:
+    """Sure, at this call's line; at no line where the call stands in another of the functions, which this one
+    uses: it did its part, and the mistake is in what was made of its answer."""
+    return Sure() if call.inside in FUNCTIONS and call.inside != function else at(call)
 
 
 def peeks(call: Call) -> bool:

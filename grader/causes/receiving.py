@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..evidence import Call, Evidence
 from .base import RECVS, Cause, Sure, at, cause, failed, function_of, own_calls
-from .deliveries import FLAGS, HEADER, LAB, MSG_PEEK, MSG_WAITALL, Delivery, announced, deliveries, peeks
+from .deliveries import FLAGS, HEADER, LAB, MSG_WAITALL, Delivery, announced, deliveries, peeks, seen_at
 
 CAUSES: list[Cause] = []
 ENDLESS = 20                        # the same answer so many times in a row
@@ -30,7 +30,7 @@ def answered(evidence: Evidence, *functions: str) -> Delivery | None:
 
 
 def last_of(one: Delivery) -> Sure:
-    return at(one.last) if one.last is not None else Sure()
+    return seen_at(one.last, one.function) if one.last is not None else Sure()
 
 
 def stuck(evidence: Evidence) -> bool:
@@ -92,7 +92,7 @@ def header_size(evidence: Evidence) -> Sure | None:
     if one is None or not one.recvs or one.recvs[0].size not in (2, 8):
         return None
     second = one.recvs[1].size if len(one.recvs) > 1 else None
-    return at(one.recvs[0]) if one.recvs[0].size == 8 or second != 2 else None
+    return seen_at(one.recvs[0], one.function) if one.recvs[0].size == 8 or second != 2 else None
 
 
 @cause(CAUSES, "last-line-lost", LAB, text="The stream ended without a newline, and the bytes before the end were dropped, or called an "
@@ -127,7 +127,7 @@ def zero_error(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "reset-as-end", LAB, text="recv() failed, and the function took it for the end of the stream. Only 0 is the end: -1 is an "
        "error, and errno says which. What a reset has cut off isn't whole.")
 def reset_as_end(evidence: Evidence) -> Sure | None:
-    return next((at(one.failure) for one in deliveries(evidence)
+    return next((seen_at(one.failure, one.function) for one in deliveries(evidence)
                  if one.failure is not None and one.got is not None and one.got.result >= 0), None)
 
 
@@ -138,7 +138,7 @@ def errno_replaced(evidence: Evidence) -> Sure | None:
     if one is None or one.failure is None or one.got is None or one.got.result != -1:
         return None
     closed = any(call.index > one.failure.index for call in own_calls(evidence, "close"))
-    return at(one.failure) if one.got.errno not in (0, one.failure.errno) and not closed else None
+    return seen_at(one.failure, one.function) if one.got.errno not in (0, one.failure.errno) and not closed else None
 
 
 @cause(CAUSES, "cut-is-end", LAB, text="The stream ended in the middle of a message, and that was told as the end between two. Half a header, "
@@ -272,7 +272,7 @@ def trust_len(evidence: Evidence) -> Sure | None:
             continue
         for call in one.recvs:
             if taken >= HEADER:
-                return at(call)
+                return seen_at(call, one.function)
             taken += max(call.result or 0, 0)
     return None
 
@@ -289,7 +289,7 @@ def _asked_beyond(evidence: Evidence) -> Sure | None:
         taken, before = 0, None
         for call in one.recvs:
             if (call.size or 0) > _missing(one, taken) and before in (None, call.size):
-                return at(call)
+                return seen_at(call, one.function)
             taken += max(call.result or 0, 0)
             before = call.size
     return None
@@ -351,7 +351,7 @@ def read_ahead(evidence: Evidence) -> Sure | None:
         for call in one.recvs:
             taken += max(call.result or 0, 0)
             if taken > line:
-                return at(call)
+                return seen_at(call, one.function)
     first = next(iter(deliveries(evidence)), None)
     run = evidence.run
     by_library = first is not None and first.got is not None and first.got.result > 0 and not first.recvs and not first.peeks
@@ -384,7 +384,7 @@ def bad_offset(evidence: Evidence) -> Sure | None:
         same = following.args[POINTER] == call.args[POINTER] and (call.result or 0) > 0 and (following.result or 0) > 0
         last = one.stream[position:position + (following.result or 0)]
         if same and last and following is _last_with_data(one) and one.got.data.startswith(last):
-            return at(following)
+            return seen_at(following, one.function)
     return None
 
 
@@ -425,7 +425,7 @@ def last_count(evidence: Evidence) -> Sure | None:
     last = _last_with_data(one) if one is not None else None
     if one is None or one.due is None or last is None or one.taken != len(one.due.data):
         return None
-    return at(last) if _length(evidence, one) == last.result != one.taken else None
+    return seen_at(last, one.function) if _length(evidence, one) == last.result != one.taken else None
 
 
 @cause(CAUSES, "small-type", LAB, text="The number of bytes didn't fit the variable that it was kept in, and came out smaller or "
@@ -495,7 +495,8 @@ def short_as_error(evidence: Evidence) -> Sure | None:
     return last_of(one) if one is not None and one.got is not None and one.got.result == -1 and short(one.last) else None
 
 
-@cause(CAUSES, "own-limit", LAB, text="There is room, or memory, for all of it, and it was cut or refused where a buffer of your own was full. How much may come only the caller knows, and for a whole reply nobody.")
+@cause(CAUSES, "own-limit", LAB, text="There is room, or memory, for all of it, and it was cut or refused where a buffer of "
+       "your own was full. How much may come only the caller knows, and for a whole reply nobody.")
 def own_limit(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line", "client_ask")
     if one is None or one.due is None or one.got is None or one.due.result < 0 or one.at_end:
@@ -503,7 +504,7 @@ def own_limit(evidence: Evidence) -> Sure | None:
     fits = one.function == "client_ask" or len(one.due.data) + 1 < one.room
     refused = one.got.result == -1 and one.failure is None and one.taken > 500
     filled = one.last is not None and one.last.result == one.last.size and one.taken % 512 == 0 < one.taken
-    cut = one.got.result >= 0 and len(one.got.data) == one.taken < len(one.due.data) and filled
+    cut = one.got.result >= 0 and len(one.got.data) == one.taken < len(one.due.data) and filled and len(one.recvs) > 1
     return last_of(one) if fits and (refused or cut) else None
 
 
@@ -538,8 +539,8 @@ def one_recv(evidence: Evidence) -> Sure | None:
         return None
     part = one.due.data.startswith(one.got.data)
     if one.function == "recv_message":
-        return at(last) if short(last) else None
-    return at(last) if part and one.got.result >= 0 and (one.function != "recv_line" or one.peeks) else None
+        return seen_at(last, one.function) if short(last) else None
+    return seen_at(last, one.function) if part and one.got.result >= 0 and (one.function != "recv_line" or one.peeks) else None
 
 
 # ---- lines ------------------------------------------------------------------------------------------

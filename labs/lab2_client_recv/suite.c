@@ -135,12 +135,12 @@ Test(one_recv, the_end_comes_last, .description = "the end of the stream is 0, a
     expect_end(run, 3);
 }
 
-Test(one_recv, any_bytes, .description = "any bytes are stored as they are, NULs too")
+Test(one_recv, any_bytes, .description = "any bytes are stored as they are, NULs too, and thousands of them as well")
 {
-    struct bytes message = join_bytes(bytes_of("before"), random_bytes(random_number(100, 900)));
-    memcpy((char *)message.data + 6, "\0\xff\n\0", 4);
+    struct bytes message = join_bytes(bytes_of("before\xff\n"),
+                                      join_bytes((struct bytes){"\0", 1}, random_bytes(6000)));
     struct peer server = peer_listens("send $1; close", .data = {message});
-    struct run run = run_student(.function = "recv_some", .args = {LOOPBACK, port_of(server), "1024"});
+    struct run run = run_student(.function = "recv_some", .args = {"--when-left", LOOPBACK, port_of(server), "65536"});
     expect_data(run, 1, message);
 }
 
@@ -578,6 +578,37 @@ Test(length_prefix, the_next_message_stays,
     expect_rest(run, next);
 }
 
+Test(length_prefix, one_too_long, .description = "a body of cap + 1 bytes is EMSGSIZE, and nothing of it is stored")
+{
+    struct bytes body = random_bytes(random_number(20, 99));
+    struct peer server = peer_listens("send $1; close", .data = {framed(body)});
+    struct run run = run_student(.function = "recv_message",
+                                 .args = {"--when-left", LOOPBACK, port_of(server), number_text(body.len - 1)});
+    expect_refused(run);
+}
+
+Test(length_prefix, hostile_lengths,
+     .description = "a length of four gigabytes is EMSGSIZE at once: nobody waits for it")
+{
+    uint32_t lengths[] = {UINT32_MAX, 0x80000000u, random_number(0x80000001u, UINT32_MAX - 1)};
+    for (int i = 0; i < 3; i++) {
+        struct bytes lie = join_bytes(header(lengths[i]), random_bytes(200));
+        struct peer server = peer_listens("send $1; stay silent", .data = {lie});
+        struct run run = run_student(.function = "recv_message", .args = {LOOPBACK, port_of(server), "100"});
+        expect_refused(run);
+    }
+}
+
+Test(length_prefix, exactly_cap, .description = "a body of exactly cap bytes fits, and fills the room")
+{
+    struct bytes body = random_bytes(random_number(20, 99));
+    struct peer server = peer_listens("send $1; close", .data = {framed(body)});
+    struct run run = run_student(.function = "recv_message",
+                                 .args = {LOOPBACK, port_of(server), number_text(body.len)});
+    expect_body(run, 1, body);
+    expect_in_room(run);
+}
+
 Test(length_prefix, an_empty_message,
      .description = "a message may be empty: 1 with length 0, and nothing is waited for")
 {
@@ -611,37 +642,6 @@ Test(length_prefix, cut_in_the_body, .description = "an end within the body is E
         struct peer server = peer_listens("send $1; close", .data = {part(whole, 0, ends[i])});
         struct run run = run_student(.function = "recv_message", .args = {LOOPBACK, port_of(server), "100"});
         expect_failure(run, 1, EPROTO);
-    }
-}
-
-Test(length_prefix, exactly_cap, .description = "a body of exactly cap bytes fits, and fills the room")
-{
-    struct bytes body = random_bytes(random_number(20, 99));
-    struct peer server = peer_listens("send $1; close", .data = {framed(body)});
-    struct run run = run_student(.function = "recv_message",
-                                 .args = {LOOPBACK, port_of(server), number_text(body.len)});
-    expect_body(run, 1, body);
-    expect_in_room(run);
-}
-
-Test(length_prefix, one_too_long, .description = "a body of cap + 1 bytes is EMSGSIZE, and nothing of it is stored")
-{
-    struct bytes body = random_bytes(random_number(20, 99));
-    struct peer server = peer_listens("send $1; close", .data = {framed(body)});
-    struct run run = run_student(.function = "recv_message",
-                                 .args = {"--when-left", LOOPBACK, port_of(server), number_text(body.len - 1)});
-    expect_refused(run);
-}
-
-Test(length_prefix, hostile_lengths,
-     .description = "a length of four gigabytes is EMSGSIZE at once: nobody waits for it")
-{
-    uint32_t lengths[] = {UINT32_MAX, 0x80000000u, random_number(0x80000001u, UINT32_MAX - 1)};
-    for (int i = 0; i < 3; i++) {
-        struct bytes lie = join_bytes(header(lengths[i]), random_bytes(200));
-        struct peer server = peer_listens("send $1; stay silent", .data = {lie});
-        struct run run = run_student(.function = "recv_message", .args = {LOOPBACK, port_of(server), "100"});
-        expect_refused(run);
     }
 }
 
@@ -718,6 +718,14 @@ Test(whole_reply, ends_its_own_side,
     expect_received(server, request);
 }
 
+Test(whole_reply, broken_off, .description = "a reply that a reset breaks off is no reply: -1, ECONNRESET, *reply NULL")
+{
+    struct peer server = peer_listens("receive to end; send 5000 random bytes; wait until read; reset");
+    struct run run = run_student(.function = "client_ask", .args = {LOOPBACK, port_of(server), "hello"});
+    expect_no_reply(run, ECONNRESET);
+    expect_exit(run, 0);
+}
+
 Test(whole_reply, in_pieces, .description = "the reply is all that comes until the end, in however many pieces")
 {
     struct bytes one = a_message(), two = a_text(), three = a_message();
@@ -729,7 +737,7 @@ Test(whole_reply, in_pieces, .description = "the reply is all that comes until t
 Test(whole_reply, a_long_reply,
      .description = "a reply may be long: hundreds of thousands of bytes, in small pieces or large")
 {
-    struct bytes reply = random_bytes(random_number(200000, 400000));
+    struct bytes reply = random_bytes(random_number(150000, 250000));
     struct peer server = peer_listens("receive to end; send $1; close", .data = {reply});
     struct run run = run_student(.function = "client_ask", .args = {LOOPBACK, port_of(server), "hello"},
                                  .faults = "recv takes 1 to 5000 bytes");
@@ -773,14 +781,6 @@ Test(whole_reply, the_reply_is_the_callers, .description = "each reply is memory
            second.len);
     expect(memcmp(first.data, second.data, 3000) != 0, "the second reply was written over the first");
     expect_exit(run, 0); /* free() took both */
-}
-
-Test(whole_reply, broken_off, .description = "a reply that a reset breaks off is no reply: -1, ECONNRESET, *reply NULL")
-{
-    struct peer server = peer_listens("receive to end; send 5000 random bytes; wait until read; reset");
-    struct run run = run_student(.function = "client_ask", .args = {LOOPBACK, port_of(server), "hello"});
-    expect_no_reply(run, ECONNRESET);
-    expect_exit(run, 0);
 }
 
 Test(whole_reply, reset_in_place_of_a_reply, .description = "a reset in place of a reply is -1, and not an empty reply")
