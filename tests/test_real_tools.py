@@ -179,3 +179,21 @@ def test_a_reply_of_16_mib_to_one_who_waits_for_the_end(receiver: Path) -> None:
             connection.sendall(reply)
         received, _ = client.communicate(timeout=60)
     assert client.returncode == 0 and received == reply
+
+# ---- lab 4: a restart, and what ss says of it ----------------------------------------------------------
+
+def test_restarted_at_once_after_nc(tmp_path_factory: pytest.TempPathFactory) -> None:
+    program, port = build(LABS["lab4"], tmp_path_factory.mktemp("lab4")), str(free_port())
+
+    def state() -> str:
+        return subprocess.run([program, "--state", port], capture_output=True, text=True).stdout.strip()
+
+    for _ in range(3):
+        with subprocess.Popen([program, "127.0.0.1", port], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == f"listening 127.0.0.1:{port}\n"
+            assert state() == f"{port}: listening"
+            nc = subprocess.run(["nc", "-d", "127.0.0.1", port], capture_output=True, text=True, timeout=60)
+            assert nc.stdout == "good-bye\n" and process.wait(timeout=60) == 0
+        shown = subprocess.run(["ss", "-Htan", f"sport = :{port}"], capture_output=True, text=True).stdout
+        assert state() == f"{port}: {'held by TIME_WAIT' if 'TIME-WAIT' in shown else 'free'}"
