@@ -180,6 +180,7 @@ def test_a_reply_of_16_mib_to_one_who_waits_for_the_end(receiver: Path) -> None:
         received, _ = client.communicate(timeout=60)
     assert client.returncode == 0 and received == reply
 
+
 # ---- lab 4: a restart, and what ss says of it ----------------------------------------------------------
 
 def test_restarted_at_once_after_nc(tmp_path_factory: pytest.TempPathFactory) -> None:
