@@ -46,7 +46,8 @@ static void after(const volatile void *object, int order)
         ANNOTATE_HAPPENS_AFTER(object);
 }
 
-/* Whichever order is asked for, the strongest one is made. */
+/* Whichever order is asked for, the strongest one is made. (A type can't stand in parentheses.)
+   NOLINTBEGIN(bugprone-macro-parentheses) */
 #define STRONG __ATOMIC_SEQ_CST
 #define CHANGE(bits, type, name, operation)                                  \
     type __tsan_atomic##bits##_##name(volatile type *at, type value, int mo) \
@@ -101,6 +102,7 @@ ATOMICS(8, int8_t)
 ATOMICS(16, int16_t)
 ATOMICS(32, int32_t)
 ATOMICS(64, int64_t)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 void __tsan_atomic_thread_fence(int order)
 {
@@ -153,6 +155,8 @@ void __tsan_write_range(void *at, size_t size)
 }
 
 /* ---- <threads.h> and pthread_once(), by functions that helgrind knows ------------------------ */
+
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's are unreadable */
 
 static int as_thrd(int error)
 {
@@ -247,3 +251,4 @@ void call_once(once_flag *flag, void (*start)(void))
 {
     pthread_once((pthread_once_t *)flag, start);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -72,7 +72,7 @@ Test(threads, a_deaf_one_blocks_nobody,
      .description = "a client that sends much and takes no answer keeps nobody else waiting")
 {
     struct run run = a_server();
-    peer_connects(run, "small buffers; send $1; stay silent", .data = {random_bytes(3200000)});
+    peer_connects(run, "small buffers; send $1; stay silent", .data = {random_bytes(300000)});
     wait_settled(run);
     struct peer client = peer_connects(run, ECHO_ROUND);
     expect_happy(client);
@@ -232,7 +232,7 @@ Test(hundreds, two_hundred_and_fifty_six,
     expect_happy(last);
 }
 
-enum { A_STACK = 8200 }; /* KiB, with what is around it */
+static const long long A_STACK = 8200; /* KiB, with what is around it */
 
 struct size {
     int threads, descriptors;

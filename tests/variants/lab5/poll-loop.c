@@ -1,4 +1,5 @@
 /* A variant: one thread for all, with poll() and non-blocking connections. A pipe says when to stop. */
+#define _GNU_SOURCE
 #include "threaded_server.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,6 @@
 /* A variant: a pool that grows. The acceptor queues connections; a worker is made when none is idle, and stays.
  * Counters are C11 atomics, the stop is a flag, a broadcast and joins. */
+#define _GNU_SOURCE
 #include "threaded_server.h"
 
 #include <arpa/inet.h>
