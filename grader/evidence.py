@@ -85,6 +85,7 @@ class RunSeen:
     calls: tuple[Call, ...]
     total_calls: int
     findings: tuple[Finding, ...]
+    threads: int = 0                # that it had when the test ended
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The student's own calls of these names, in order."""

@@ -275,6 +275,11 @@ class StudentRun:
         except OSError:
             pass
 
+    @property
+    def held(self) -> bool:
+        """Whether its standard input is held open: a probe that is to stay doesn't end."""
+        return self.request.input_kind == "held" and self._input >= 0
+
     def end_input(self) -> None:
         """Closes held input, or types Ctrl-D at the terminal."""
         with self._lock:

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import channel
+from . import channel, kernel
 from .build import Programs
 from .catalog import Lab
 from .evidence import Evidence, Failure, Held, PeerSeen, RunSeen, Trouble
@@ -93,7 +93,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             texts=run.reported_texts(), numbers=run.reported_numbers(), descriptors=tuple(run.descriptors()),
             listening=tuple(f"{host}:{port}" for host, port in (found.local for found in run.listeners())),
             output=run.output()[:65536], errors=run.errors()[:65536], calls=calls, total_calls=run.recording.total,
-            findings=findings.found if findings else ())
+            findings=findings.found if findings else (), threads=0 if ended else kernel.thread_count(run.pid))
 
     def _seen_peer(self, index: int) -> PeerSeen:
         peer, said = self.scene.peers[index], self.scripts[index]

@@ -96,8 +96,8 @@ def _what_returned(run: StudentRun | None) -> str:
     if run is None or not run.request.function or len(run.reported()) < int(run.request.times or 1):
         return ""
     last = run.reported()[-1]
-    if last.result != -1 and kernel.thread_count(run.pid) > 1:
-        return ""                   # its threads go on, as they should
+    if last.result != -1 and (kernel.thread_count(run.pid) > 1 or (run.ended and run.held)):
+        return ""                   # its threads go on, as they should; or it ended while it was to stay
     return f"{run.request.name} returned {result(last.result, last.errno)}"
 
 

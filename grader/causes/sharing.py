@@ -29,7 +29,8 @@ def count_off(evidence: Evidence) -> Sure | None:
         return None
     # Only the first question: what server_stats() itself changes is another mistake.
     asked = [value for name, value in run.numbers if name == "bytes"]
-    return Sure() if "--ask-always" not in run.args and 1 <= len(asked) <= 5 and accepted(evidence) else None
+    counts = any(value for name, value in run.numbers if name in ("clients", "served", "bytes"))
+    return Sure() if "--ask-always" not in run.args and 1 <= len(asked) <= 5 and accepted(evidence) and counts else None
 
 
 # ---- the stop ---------------------------------------------------------------------------------------

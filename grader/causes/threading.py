@@ -145,23 +145,30 @@ def pool_full(evidence: Evidence) -> Sure | None:
     return at(good[-1]) if full and good and not waiting else None
 
 
-@cause(CAUSES, "lock-while-waiting", LAB, text="A thread waits for its client and holds a lock all that time, and another one waits for "
-       "the lock. A lock is held for some instructions, never around a call that may wait for somebody.")
-def lock_while_waiting(evidence: Evidence) -> Sure | None:
-    if not _stuck(evidence) or _stopping(evidence):
+def _unseen(evidence: Evidence) -> int:
+    """How many threads are in no recorded call: they wait for a lock or the like, where nothing runs."""
+    run = evidence.run
+    return 0 if run is None else run.threads - len({call.thread for call in run.calls if call.ended is None})
+
+
+@cause(CAUSES, "lock-held", LAB, text="A thread waits for a lock that isn't given back: whoever has it sleeps in recv() or send(), or went "
+       "out another way and forgot. A lock is held for some instructions, never around a call that may wait, and each way out "
+       "gives it back.")
+def lock_held(evidence: Evidence) -> Sure | None:
+    if not _stuck(evidence) or _stopping(evidence) or _unseen(evidence) < 1 or _shares_argument(evidence):
         return None
     last: dict[int, Call] = {}
     for call in all_own(evidence):
         last[call.thread] = call
-    workers = {thread: call for thread, call in last.items() if thread not in _acceptors(evidence)
-               and thread != _main_thread(evidence)}
-    waiting = [call for call in workers.values() if call.ended is None and call.name in (*RECVS, *SENDS) and not call.faulted]
+    doors = _acceptors(evidence)
+    halted = [call for call in last.values() if call.ended is not None and not failed(call) and (
+        call.name in ACCEPTS if call.thread in doors else call.name in RECVS and (call.result or 0) > 0)]
+    workers = [call for call in last.values() if call.thread not in doors and call.thread != _main_thread(evidence)]
     silent = sum(call.result == 0 for call in _creates(evidence)) - len(workers)
-    halted = any(call.ended is not None and call.name in RECVS and (call.result or 0) > 0 for call in workers.values())
-    door = any(call.ended is not None and call.name in ACCEPTS and not failed(call) for thread, call in last.items()
-               if thread in _acceptors(evidence))
-    held = (halted or door or silent > 0) and len(accepted(evidence)) > 1
-    return at(waiting[0]) if waiting and held and not _shares_argument(evidence) else None
+    holders = [call for call in workers if call.ended is None and call.name in (*RECVS, *SENDS) and not call.faulted]
+    if not halted and (silent < 1 or not holders):
+        return None
+    return at((holders or halted)[0])
 
 
 @cause(CAUSES, "exit-after-1", LAB, text="The server took one client and no more. Whoever accepts goes back to accept() as soon as the "
@@ -340,7 +347,7 @@ def no_close(evidence: Evidence) -> Sure | None:
     run = evidence.run
     left = [talk for talk in _served(evidence) if talk.closed is None and _ended(talk) and talk.fd in (run.descriptors if run else ())]
     busy = run is not None and run.trouble is not None and run.trouble.kind == "busy"
-    if not left or busy or _shares_argument(evidence) or any(_zeros(talk) > 2 for talk in left):
+    if not left or busy or (_stuck(evidence) and _unseen(evidence) > 0) or _shares_argument(evidence) or any(_zeros(talk) > 2 for talk in left):
         return None
     return at(left[0].calls[-1]) if _stuck(evidence) or len(left) >= MANY else None
 
