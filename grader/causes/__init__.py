@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 from ..evidence import Evidence, Location
 from . import (
-    accepting, asking, connecting, echoing, files, listening, prompting, receiving, reusing, serving, sharing, streams,
-    threading,
+    accepting, asking, buffers, connecting, echoing, files, listening, prompting, receiving, reusing, serving, sharing,
+    streams, threading, waiting,
 )  # fmt: skip
 from .base import Cause, last_report
 
 CAUSES: tuple[Cause, ...] = (
-    *sharing.CAUSES, *threading.CAUSES, *reusing.CAUSES,
+    *sharing.CAUSES, *threading.CAUSES, *reusing.CAUSES, *buffers.CAUSES, *waiting.CAUSES,
     *connecting.CAUSES, *listening.CAUSES, *accepting.CAUSES, *echoing.CAUSES, *serving.CAUSES, *prompting.CAUSES,
     *asking.CAUSES, *receiving.CAUSES, *streams.CAUSES, *files.CAUSES)
 

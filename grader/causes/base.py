@@ -11,7 +11,8 @@ from ..evidence import Call, Evidence, Location
 from ..faults import GROUPS
 
 SENDS, RECVS, ACCEPTS = GROUPS["send"], GROUPS["recv"], GROUPS["accept"]
-CLIENTS = ("lab1", "lab2")              # the labs whose program dials
+CLIENTS = ("lab1", "lab2")              # the labs whose program is a client and no more
+DIALERS = (*CLIENTS, "lab6")            # those that connect
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import errno
 
 from ..evidence import Call, Evidence
 from .base import (
-    CLIENTS, SENDS, Cause, Sure, after, all_own, at, cause, failed, function_of, host_of, last_report, own_calls,
+    DIALERS, SENDS, Cause, Sure, after, all_own, at, cause, failed, function_of, host_of, last_report, own_calls,
     own_sends, port_of, returned, swapped,
 )  # fmt: skip
 
@@ -15,6 +15,8 @@ SOCK_DGRAM, SOCK_KINDS = 2, 0xF
 AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
 ADDRESS_SIZE = 16                   # of struct sockaddr_in
 NO_ADDRESS = 0xFFFFFFFF             # inet_addr()'s answer to text that is none
+DIALS = ("client_connect", "connect_with_buffers")   # the functions that return a connection
+ADDRESS_FIRST = ("lab1", "lab2")
 UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY, errno.EISCONN, errno.EINTR)
 
 
@@ -22,7 +24,7 @@ def _asked(evidence: Evidence) -> list[tuple[str, int]]:
     """Where the client was told to connect to: its arguments (an address and a port, and perhaps two more after
     the text), or else the test's only server."""
     run = evidence.run
-    args = run.args if run is not None else ()
+    args = run.args if run is not None and (evidence.lab in ADDRESS_FIRST or run.function in DIALS) else ()
     asked = [(args[i], int(args[i + 1])) for i in (0, 3) if len(args) > i + 1 and args[i + 1].isdigit()]
     servers = [(host_of(peer.address) or "", peer.port) for peer in evidence.peers if peer.role == "listens"]
     return asked or (servers if len(servers) == 1 else [])
@@ -82,7 +84,7 @@ def zero_check(evidence: Evidence) -> Sure | None:
     return at(made[-1]) if made and failed(made[-1]) and any(call.fd == -1 for call in _uses(evidence)) else None
 
 
-@cause(CAUSES, "zero-refused", *CLIENTS, text="The descriptor was 0, and 0 was taken for a failure. It is a good one, the first when "
+@cause(CAUSES, "zero-refused", *DIALERS, text="The descriptor was 0, and 0 was taken for a failure. It is a good one, the first when "
        "standard input is closed. Only -1 is failure.")
 def zero_refused(evidence: Evidence) -> Sure | None:
     made, own, run = own_calls(evidence, "socket"), all_own(evidence), evidence.run
@@ -90,7 +92,7 @@ def zero_refused(evidence: Evidence) -> Sure | None:
     if not refused or not made or made[0].result != 0:
         return None
     connected = any(call.name == "connect" for call in own)
-    return Sure() if connected and function_of(evidence) != "client_connect" else at(made[0])
+    return Sure() if connected and function_of(evidence) not in DIALS else at(made[0])
 
 
 @cause(CAUSES, "prec", text="The descriptor in use is 0 or 1, not the one that socket() returned. In `fd = socket(…) < 0` the "
@@ -104,13 +106,13 @@ def prec(evidence: Evidence) -> Sure | None:
 
 # ---- the address ------------------------------------------------------------------------------------
 
-@cause(CAUSES, "no-family", *CLIENTS, text="The address has no family: sin_family is 0. connect() then returns 0 "
+@cause(CAUSES, "no-family", *DIALERS, text="The address has no family: sin_family is 0. connect() then returns 0 "
        "without connecting. Set it to AF_INET.")
 def no_family(evidence: Evidence) -> Sure | None:
     return next((at(call) for call in own_calls(evidence, "connect") if call.family == AF_UNSPEC), None)
 
 
-@cause(CAUSES, "wrong-family", *CLIENTS, text="sin_family isn't AF_INET: something else stands in the first two bytes of the "
+@cause(CAUSES, "wrong-family", *DIALERS, text="sin_family isn't AF_INET: something else stands in the first two bytes of the "
        "address. They are in your machine's order, without htons(), and inet_pton() fills only sin_addr.")
 def wrong_family(evidence: Evidence) -> Sure | None:
     return next((at(call) for call in own_calls(evidence, "connect")
@@ -124,7 +126,7 @@ def addr_size(evidence: Evidence) -> Sure | None:
                  if call.args[2] < ADDRESS_SIZE and failed(call) and call.errno == errno.EINVAL), None)
 
 
-@cause(CAUSES, "no-htons", *CLIENTS, text="The port's two bytes are the wrong way round: sin_port is in network byte "
+@cause(CAUSES, "no-htons", *DIALERS, text="The port's two bytes are the wrong way round: sin_port is in network byte "
        "order, so it wants htons(port).")
 def no_htons(evidence: Evidence) -> Sure | None:
     ports = _ports(evidence)
@@ -132,7 +134,7 @@ def no_htons(evidence: Evidence) -> Sure | None:
                  if port_of(call.address) in [swapped(port) for port in ports] and port_of(call.address) not in ports), None)
 
 
-@cause(CAUSES, "wrong-port", *CLIENTS, text="The port that was dialled isn't the one that was given: it is the program's own, or "
+@cause(CAUSES, "wrong-port", *DIALERS, text="The port that was dialled isn't the one that was given: it is the program's own, or "
        "was never filled in, or lost its bytes in htonl() (a port has two: htons).")
 def wrong_port(evidence: Evidence) -> Sure | None:
     ports = _ports(evidence)
@@ -140,7 +142,7 @@ def wrong_port(evidence: Evidence) -> Sure | None:
                  if ports and port_of(call.address) not in (*ports, *map(swapped, ports))), None)
 
 
-@cause(CAUSES, "inet-addr-host", *CLIENTS, text="inet_addr() answers text that is no address with 255.255.255.255, which "
+@cause(CAUSES, "inet-addr-host", *DIALERS, text="inet_addr() answers text that is no address with 255.255.255.255, which "
        "is then dialled like any other. inet_pton() tells the two apart.")
 def inet_addr_host(evidence: Evidence) -> Sure | None:
     dialled = any(host_of(call.address) == "255.255.255.255" for call in _connects(evidence))
@@ -148,7 +150,7 @@ def inet_addr_host(evidence: Evidence) -> Sure | None:
                  if dialled and (call.result or 0) & NO_ADDRESS == NO_ADDRESS), None)
 
 
-@cause(CAUSES, "names-too", *CLIENTS, text="A name was looked up and dialled. The contract takes an address in figures and dots; "
+@cause(CAUSES, "names-too", *DIALERS, text="A name was looked up and dialled. The contract takes an address in figures and dots; "
        "anything else is EINVAL here, and nobody is dialled.")
 def names_too(evidence: Evidence) -> Sure | None:
     texts = _texts(evidence)
@@ -176,7 +178,7 @@ def pton_neg(evidence: Evidence) -> Sure | None:
                  if call.result == 0 and call.ended is not None and after(call, _uses(evidence))), None)
 
 
-@cause(CAUSES, "bad-text-dialled", *CLIENTS, text="The text is no address, and somebody was dialled all the same. Whatever makes an "
+@cause(CAUSES, "bad-text-dialled", *DIALERS, text="The text is no address, and somebody was dialled all the same. Whatever makes an "
        "address of it has a way to say no, or must be given one.")
 def bad_text_dialled(evidence: Evidence) -> Sure | None:
     texts, dials = _texts(evidence), _connects(evidence)
@@ -192,7 +194,7 @@ def no_htonl(evidence: Evidence) -> Sure | None:
                  if host_of(call.address) in turned and host_of(call.address) not in texts), None)
 
 
-@cause(CAUSES, "wrong-address", *CLIENTS, text="The address that was dialled isn't the one that was given: it is the program's own, "
+@cause(CAUSES, "wrong-address", *DIALERS, text="The address that was dialled isn't the one that was given: it is the program's own, "
        "or was never filled in (0.0.0.0).")
 def wrong_address(evidence: Evidence) -> Sure | None:
     texts, hosts = _texts(evidence), {port: [host] for host, port in _asked(evidence)}
@@ -202,7 +204,7 @@ def wrong_address(evidence: Evidence) -> Sure | None:
                  if host_of(call.address) not in hosts.get(port_of(call.address) or 0, texts)), None)
 
 
-@cause(CAUSES, "client-binds", *CLIENTS, text="The client tried to take the server's port for itself, with bind(). That one is taken: "
+@cause(CAUSES, "client-binds", *DIALERS, text="The client tried to take the server's port for itself, with bind(). That one is taken: "
        "a client needs no port of its own choice, the kernel gives it one.")
 def client_binds(evidence: Evidence) -> Sure | None:
     return next((at(call) for call in own_calls(evidence, "bind") if failed(call) and port_of(call.address)), None)
@@ -210,7 +212,7 @@ def client_binds(evidence: Evidence) -> Sure | None:
 
 # ---- what connect() said, and what is returned ------------------------------------------------------
 
-@cause(CAUSES, "conn-unchecked", *CLIENTS, text="connect() failed, and the program went on as if it had not. Look at what "
+@cause(CAUSES, "conn-unchecked", *DIALERS, text="connect() failed, and the program went on as if it had not. Look at what "
        "comes back, from connect() and from your own client_connect().")
 def conn_unchecked(evidence: Evidence) -> Sure | None:
     dials = own_calls(evidence, "connect")
@@ -218,26 +220,26 @@ def conn_unchecked(evidence: Evidence) -> Sure | None:
     if last is None or not failed(last) or last.errno in UNDER_WAY:
         return None
     sent = [send for send in after(last, own_calls(evidence, *SENDS)) if send.fd in (last.fd, -1)]
-    kept = function_of(evidence) == "client_connect" and returned(evidence) == last.fd
+    kept = function_of(evidence) in DIALS and returned(evidence) == last.fd
     return at(last) if sent or kept else None
 
 
-@cause(CAUSES, "not-the-descriptor", *CLIENTS, text="The connection was made, and another number was returned. The caller needs "
+@cause(CAUSES, "not-the-descriptor", *DIALERS, text="The connection was made, and another number was returned. The caller needs "
        "the descriptor itself: what socket() gave and connect() connected.")
 def not_the_descriptor(evidence: Evidence) -> Sure | None:
     made = [call for call in own_calls(evidence, "connect") if call.result == 0]
     result = returned(evidence)
-    if function_of(evidence) != "client_connect" or not made or result is None or result < 0:
+    if function_of(evidence) not in DIALS or not made or result is None or result < 0:
         return None
     copies = {call.result for call in own_calls(evidence, "dup", "dup2", "dup3", "fcntl")}
     return at(made[-1]) if result not in copies | {call.fd for call in made} else None
 
 
-@cause(CAUSES, "closed-too-soon", *CLIENTS, text="The connection was closed before it was returned. The caller gets a number that "
+@cause(CAUSES, "closed-too-soon", *DIALERS, text="The connection was closed before it was returned. The caller gets a number that "
        "is nobody's: who closes is in the contract.")
 def closed_too_soon(evidence: Evidence) -> Sure | None:
     report = last_report(evidence)
-    if function_of(evidence) != "client_connect" or report is None or report[0] < 0:
+    if function_of(evidence) not in DIALS or report is None or report[0] < 0:
         return None
     made = own_calls(evidence, "connect")
     closes = [call for call in own_calls(evidence, "close") if call.fd == report[0]]

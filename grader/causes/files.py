@@ -12,6 +12,7 @@ from .base import (
 
 CAUSES: list[Cause] = []
 RECEIVERS = ("recv_some", "recv_exactly", "recv_line", "recv_message")
+BUFFERS = ("fill_send_buffer", "queues", "send_within", "exchange")    # they leave their descriptor open
 MISUSE = 2                          # the probe's own exit status for wrong arguments
 
 
@@ -100,7 +101,7 @@ def fd_leak(evidence: Evidence) -> Sure | None:
     return Sure(found[0].where) if found and found[0].kind == "descriptor" else None
 
 
-@cause(CAUSES, "double-close", *CLIENTS, "lab4", text="A descriptor was closed a second time. By then its number may belong to another file, "
+@cause(CAUSES, "double-close", *CLIENTS, "lab4", "lab6", text="A descriptor was closed a second time. By then its number may belong to another file, "
        "which is closed in its place.")
 def double_close(evidence: Evidence) -> Sure | None:
     closes = own_calls(evidence, "close")
@@ -113,7 +114,7 @@ def double_close(evidence: Evidence) -> Sure | None:
        "contract.")
 def closes_callers(evidence: Evidence) -> Sure | None:
     function = function_of(evidence)
-    if function not in ("send_all", "serve_client", "reuse_enabled", *RECEIVERS):
+    if function not in ("send_all", "serve_client", "reuse_enabled", *RECEIVERS, *BUFFERS):
         return None
     names = ("close",) if function == "serve_client" else ("close", "shutdown")
     own = {call.result for call in own_calls(evidence, "socket", "dup", "fcntl", *ACCEPTS)}

@@ -17,6 +17,7 @@ POINTER, SIZE = 1, 2                # a send's arguments
 BEHIND = b"\xaa" * 64               # what lab 1's probe puts behind the data, and then a NUL
 POINTER_SIZE = 8
 PLAIN_SENDS = ("send", "write", "sendto")        # those that take a pointer and a length
+WHOLE = ("lab1", "lab2", "lab3", "lab4", "lab5")    # what is to be sent is sent whole, with calls that wait
 ENDLESS = 20                        # the same answer so many times in a row, and no end
 
 
@@ -122,7 +123,7 @@ def _wrong_bytes(evidence: Evidence) -> bool:
     return evidence.failure.kind in ("peer", "wait")
 
 
-@cause(CAUSES, "no-advance", text="After a short count the same bytes were sent again from the start. Go on behind those that "
+@cause(CAUSES, "no-advance", *WHOLE, text="After a short count the same bytes were sent again from the start. Go on behind those that "
        "were taken: data + sent.")
 def no_advance(evidence: Evidence) -> Sure | None:
     return next((at(following) for call, following in _after_short(evidence)
@@ -130,7 +131,7 @@ def no_advance(evidence: Evidence) -> Sure | None:
                  and following.data[:len(call.data)] == call.data[:len(following.data)] and _wrong_bytes(evidence)), None)
 
 
-@cause(CAUSES, "no-shrink", text="After a short count the position moved on, but the length stayed: the last send read beyond the "
+@cause(CAUSES, "no-shrink", *WHOLE, text="After a short count the position moved on, but the length stayed: the last send read beyond the "
        "end of the data. What is left is len - sent.")
 def no_shrink(evidence: Evidence) -> Sure | None:
     wire = on_the_wire(evidence)
@@ -140,7 +141,7 @@ def no_shrink(evidence: Evidence) -> Sure | None:
                  and (whole is None or following.size == whole) and _wrong_bytes(evidence)), None)
 
 
-@cause(CAUSES, "wrong-step", text="After a short count the next send didn't begin where the last one ended. The position moves "
+@cause(CAUSES, "wrong-step", *WHOLE, text="After a short count the next send didn't begin where the last one ended. The position moves "
        "by what send() returned: not by what it was asked for, nor by a number of your own.")
 def wrong_step(evidence: Evidence) -> Sure | None:
     return next((at(following) for call, following in _after_short(evidence)
@@ -159,7 +160,7 @@ def _rest_dropped(evidence: Evidence) -> Call | None:
     return next((call for call in latest.values() if _short(call)), None)
 
 
-@cause(CAUSES, "short-as-error", text="send() took fewer bytes than it was given, and that was taken for a failure. It is its "
+@cause(CAUSES, "short-as-error", *WHOLE, text="send() took fewer bytes than it was given, and that was taken for a failure. It is its "
        "right: send the rest.")
 def short_as_error(evidence: Evidence) -> Sure | None:
     dropped = _rest_dropped(evidence)
@@ -167,7 +168,7 @@ def short_as_error(evidence: Evidence) -> Sure | None:
     return at(dropped) if dropped is not None and gave_up else None
 
 
-@cause(CAUSES, "short-send", text="send() took fewer bytes than it was given, which is its right, and the rest was never sent. "
+@cause(CAUSES, "short-send", *WHOLE, text="send() took fewer bytes than it was given, which is its right, and the rest was never sent. "
        "Look at what it returns and send the rest.")
 def short_send(evidence: Evidence) -> Sure | None:
     dropped = _rest_dropped(evidence)
@@ -270,7 +271,7 @@ def empty_send(evidence: Evidence) -> Sure | None:
 
 # ---- what send() said, and what is returned ---------------------------------------------------------
 
-@cause(CAUSES, "retries-all", text="The loop takes -1 for something that passes, whatever errno says, and calls again. An "
+@cause(CAUSES, "retries-all", *WHOLE, text="The loop takes -1 for something that passes, whatever errno says, and calls again. An "
        "interruption (EINTR) is worth the same call again; other errors stay.")
 def retries_all(evidence: Evidence) -> Sure | None:
     run = evidence.run
@@ -299,7 +300,7 @@ def zero_spin(evidence: Evidence) -> Sure | None:
     return at(tail[0]) if endless else None
 
 
-@cause(CAUSES, "eagain-drop", text="send() was told not to wait, the kernel's buffer was full (EAGAIN), and that was taken for a "
+@cause(CAUSES, "eagain-drop", *WHOLE, text="send() was told not to wait, the kernel's buffer was full (EAGAIN), and that was taken for a "
        "failure. Wait until there is room: a blocking send does so by itself.")
 def eagain_drop(evidence: Evidence) -> Sure | None:
     calls = own_sends(evidence)
