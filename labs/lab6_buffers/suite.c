@@ -549,7 +549,7 @@ Test(backpressure, the_whole_time, .description = "the time is for all waits tog
     struct bytes message = random_bytes(2 * BETWEEN);
     struct peer server = peer_listens(
         format("small buffers; accept; %sreceive to end", a_little_at_each_go("receive 7000 bytes")));
-    struct run run = start_student(.function = "send_within", .input = message, .stay = true,
+    struct run run = start_student(.function = "send_within", .input = message,
                                    .args = {SMALL, WITH(server), "200", number(2 * BETWEEN)});
     wait_full(server);
     int slept = 0;
