@@ -127,14 +127,16 @@ Test(closing, first_takes_what_had_come,
 }
 
 Test(closing, a_slow_peer_gets_everything,
-     .description = "what was sent before arrives, also at a peer that reads slowly")
+     .description = "what was sent before arrives, also at a peer that reads late and slowly")
 {
-    struct bytes words = random_text(60000);
+    const char *scripts[] = {"small buffers; wait for go; receive to end slowly; close",
+                             "small buffers; wait for go; half-close; receive to end slowly"};
+    struct bytes words = random_text(30000);
     for (int i = 0; i < 2; i++) {
-        const char *script = i == 0 ? "small buffers; receive to end slowly; close"
-                                    : "small buffers; half-close; receive to end slowly";
         struct run run = start_student(.function = both[i], .args = {"--say", words.data});
-        struct peer peer = peer_connects(run, script);
+        struct peer peer = peer_connects(run, scripts[i]);
+        wait_blocked(run, "recv");
+        go(peer);
         expect_received(peer, words);
         expect_returned(run, both[i], 0);
         expect_ends(peer, i == 0 ? "TIME_WAIT" : "", i == 0 ? "" : "TIME_WAIT");
@@ -144,10 +146,13 @@ Test(closing, a_slow_peer_gets_everything,
 Test(closing, who_called_makes_no_difference,
      .description = "on a connection that went out it is the same: who ends first holds TIME_WAIT")
 {
-    const char *scripts[] = {"receive to end; close", "half-close; receive to end"};
+    const char *scripts[] = {"accept; wait for go; receive to end; close",
+                             "accept; wait for go; half-close; receive to end"};
     for (int i = 0; i < 2; i++) {
         struct peer peer = peer_listens(scripts[i]);
         struct run run = start_student(.function = both[i], .args = {"--call", port_of(peer)});
+        wait_blocked(run, "recv");
+        go(peer);
         expect_happy(peer);
         expect_returned(run, both[i], 0);
         expect_ends(peer, i == 0 ? "TIME_WAIT" : "", i == 0 ? "" : "TIME_WAIT");
