@@ -104,5 +104,5 @@ class Slept:
 
 
 def _at_once(call: Call, following: Call) -> bool:
-    """The same call again by the same thread, after a failure and without a pause."""
-    return call.thread == following.thread and call.result == -1 and call.ended is not None and following.began - call.ended < PAUSE_NS
+    """The same call again by the same thread, after a failure and without a pause, in the call or after it."""
+    return call.thread == following.thread and call.result == -1 and following.began - call.began < PAUSE_NS
