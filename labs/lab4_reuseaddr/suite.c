@@ -19,6 +19,13 @@ static const char *an_address(void)
     return format("127.%u.%u.%u", random_number(1, 254), random_number(0, 255), random_number(2, 254));
 }
 
+/* "3", or "-1 (Address already in use)". */
+static const char *result_text(struct run run, int call)
+{
+    long long result = result_of(run, call);
+    return result != -1 ? format("%lld", result) : format("-1 (%s)", strerror(errno_of(run, call)));
+}
+
 static const char *shown(const char *state)
 {
     return state[0] != '\0' ? state : "gone";
@@ -40,8 +47,7 @@ static void expect_ends(struct peer peer, const char *students, const char *peer
 static void expect_returned(struct run run, const char *function, int result)
 {
     wait_exit(run);
-    expect(result_of(run, 1) == result, "%s() returned %lld (%s), not %d", function, result_of(run, 1),
-           strerror(errno_of(run, 1)), result);
+    expect(result_of(run, 1) == result, "%s() returned %s, not %d", function, result_text(run, 1), result);
 }
 
 static void expect_closed(struct run run, const char *function)
@@ -222,8 +228,7 @@ Test(closing, closed_in_every_case, .description = "both close the connection in
 static void expect_listening_at(struct run run, const char *address)
 {
     wait_calls(run, 1);
-    expect(result_of(run, 1) >= 0, "reuse_listen() returned %lld (%s), not a listener", result_of(run, 1),
-           strerror(errno_of(run, 1)));
+    expect(result_of(run, 1) >= 0, "reuse_listen() returned %s, not a listener", result_text(run, 1));
     const char *found = listener_address(run);
     expect(found[0] != '\0', "reuse_listen() returned, and nothing listens: what it returned is no listener");
     expect(number_of(run, "listens") == 1, "reuse_listen() returned %lld, which isn't the listener", result_of(run, 1));
@@ -291,8 +296,8 @@ Test(restarting, any_free_port, .description = "port 0 is any free port, another
                                    .stay = true);
     wait_calls(run, 2);
     for (int call = 1; call <= 2; call++)
-        expect(result_of(run, call) >= 0, "call %d of reuse_listen() with port 0 returned %lld (%s), not a listener",
-               call, result_of(run, call), strerror(errno_of(run, call)));
+        expect(result_of(run, call) >= 0, "call %d of reuse_listen() with port 0 returned %s, not a listener", call,
+               result_text(run, call));
     expect_reached_at(run, LOOPBACK);
 }
 
@@ -314,8 +319,7 @@ Test(restarting, text_that_is_no_address, .description = "text that is no addres
     for (const char **text = texts; *text != NULL; text++) {
         struct run run = run_student(.function = "reuse_listen", .args = {*text, "0", "128", "on"});
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == EINVAL,
-               "reuse_listen(\"%s\", …) returned %lld (%s), not -1 with EINVAL", *text, result_of(run, 1),
-               strerror(errno_of(run, 1)));
+               "reuse_listen(\"%s\", …) returned %s, not -1 with EINVAL", *text, result_text(run, 1));
     }
 }
 
@@ -330,8 +334,8 @@ Test(restarting, each_call_may_fail,
         struct run run = run_student(.function = "reuse_listen", .args = {LOOPBACK, "0", "128", "on"},
                                      .faults = faults);
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == errors[i],
-               "when %s() failed with %s, reuse_listen() returned %lld (%s), not -1 with that errno", calls[i],
-               names[i], result_of(run, 1), strerror(errno_of(run, 1)));
+               "when %s() failed with %s, reuse_listen() returned %s, not -1 with that errno", calls[i], names[i],
+               result_text(run, 1));
     }
 }
 
@@ -357,8 +361,8 @@ static void expect_refused(const char *ip, const char *port, const char *reuse, 
 {
     struct run run = run_student(.function = "reuse_listen", .args = {ip, port, "128", reuse});
     expect(result_of(run, 1) == -1 && errno_of(run, 1) == EADDRINUSE,
-           "with reuse %s, and %s, reuse_listen() returned %lld (%s), not -1 with EADDRINUSE", reuse, why,
-           result_of(run, 1), strerror(errno_of(run, 1)));
+           "with reuse %s, and %s, reuse_listen() returned %s, not -1 with EADDRINUSE", reuse, why,
+           result_text(run, 1));
 }
 
 Test(purpose, refused_without_it,
@@ -387,13 +391,11 @@ Test(purpose, no_second_listener,
     struct run run = start_student(.function = "reuse_listen", .args = {LOOPBACK, port, "128", "on"}, .times = "2",
                                    .stay = true);
     wait_calls(run, 2);
-    expect(result_of(run, 1) >= 0, "the first reuse_listen() returned %lld (%s), not a listener", result_of(run, 1),
-           strerror(errno_of(run, 1)));
+    expect(result_of(run, 1) >= 0, "the first reuse_listen() returned %s, not a listener", result_text(run, 1));
     expect(result_of(run, 2) == -1 && errno_of(run, 2) == EADDRINUSE,
-           "the second of two listeners was let in at the port of the first: reuse_listen() returned %lld (%s), not -1 "
+           "the second of two listeners was let in at the port of the first: reuse_listen() returned %s, not -1 "
            "with EADDRINUSE (in the kernel SO_REUSEADDR is %d, SO_REUSEPORT %d)",
-           result_of(run, 2), strerror(errno_of(run, 2)), listener_option(run, "SO_REUSEADDR"),
-           listener_option(run, "SO_REUSEPORT"));
+           result_text(run, 2), listener_option(run, "SO_REUSEADDR"), listener_option(run, "SO_REUSEPORT"));
 }
 
 Test(purpose, another_servers_port,
