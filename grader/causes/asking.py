@@ -88,6 +88,14 @@ def strlen_bin(evidence: Evidence) -> Sure | None:
     return Sure() if b"\0" in whole and peer.connections and peer.received == whole.split(b"\0")[0] else None
 
 
+@cause(CAUSES, "plus-nul", LAB, text="One byte more than the request was sent, a NUL. The length is the one that is given; the NUL behind "
+       "a text is C's.")
+def plus_nul(evidence: Evidence) -> Sure | None:
+    run, peer = evidence.run, the_peer(evidence)
+    asked = run is not None and peer is not None and run.function == "client_ask" and request(run)
+    return Sure() if asked and peer is not None and run is not None and peer.received == request(run) + b"\0" else None
+
+
 # ---- the half-close ---------------------------------------------------------------------------------
 
 @cause(CAUSES, "closed-before-served", LAB, text="The connection was closed before the reply had come: what follows fails with EBADF. close() ends "

@@ -205,15 +205,16 @@ def nonblocking(evidence: Evidence) -> Sure | None:
        "more comes. What you have looked at and need, take.")
 def peek_spin(evidence: Evidence) -> Sure | None:
     tail, run = own_calls(evidence, *RECVS)[-ENDLESS:], evidence.run
-    looks = function_of(evidence) == "recv_line" and len(tail) == ENDLESS and all(peeks(call) and (call.result or 0) > 0 for call in tail)
-    return at(tail[0]) if looks and run is not None and run.trouble is not None else None
+    looks = all(peeks(call) and (call.result or 0) > 0 and call.args == tail[0].args for call in tail)
+    again = len(tail) == ENDLESS and looks and run is not None and run.trouble is not None
+    return at(tail[0]) if again else None
 
 
 @cause(CAUSES, "peek-only", LAB, text="MSG_PEEK shows what is in the queue and leaves it there: the next call gets the same again. Somebody "
        "has to take it.")
 def peek_only(evidence: Evidence) -> Sure | None:
     own = [call for call in own_calls(evidence, *RECVS) if call.socket]
-    came = [call for call in own if (call.result or 0) > 0] if function_of(evidence) != "recv_line" else []
+    came = [call for call in own if (call.result or 0) > 0]
     return at(came[0]) if came and all(map(peeks, own)) and (len(own) > 1 or wrong(evidence) is not None) else None
 
 

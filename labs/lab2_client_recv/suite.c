@@ -343,6 +343,15 @@ Test(exactly_n, stays_in_its_room, .description = "nothing is written outside th
     expect_in_room(run);
 }
 
+Test(exactly_n, the_program_prints_it, .description = "with --exactly N the program prints N bytes, and nothing else")
+{
+    struct bytes message = a_message();
+    struct peer server = peer_listens("send $1 in pieces of 700; send 'more'; close", .data = {message});
+    struct run run = run_student(.args = {"--exactly", number_text(message.len), LOOPBACK, port_of(server)});
+    expect_exit(run, 0);
+    expect_output(run, message);
+}
+
 /* ---- lines: recv_line() ------------------------------------------------------------------------- */
 
 /* The nth call gave this line, with a NUL behind it. */
@@ -475,7 +484,7 @@ Test(lines, too_long_by_one,
 
 Test(lines, a_long_line, .description = "a line of thousands of bytes is a line, where there is room for it")
 {
-    struct bytes line = join_bytes(random_text(random_number(4000, 5000)), bytes_of("\n"));
+    struct bytes line = join_bytes(random_text(random_number(9000, 10000)), bytes_of("\n"));
     struct peer server = peer_listens("send $1; close", .data = {line});
     struct run run = run_student(.function = "recv_line", .args = {LOOPBACK, port_of(server), "65536"});
     expect_line_of(run, 1, line);
@@ -504,6 +513,15 @@ Test(lines, a_reset_midway, .description = "a reset within a line is -1 with ECO
     struct run run = run_student(.function = "recv_line", .args = {LOOPBACK, port_of(server), "100"});
     expect_failure(run, 1, ECONNRESET);
     expect_in_room(run);
+}
+
+Test(lines, the_program_prints_it, .description = "with --line the program prints the line, and nothing else")
+{
+    struct bytes line = join_bytes(a_text(), bytes_of("\n"));
+    struct peer server = peer_listens("expect 'hello\n'; send $1 'more\n'; close", .data = {line});
+    struct run run = run_student(.args = {"--line", LOOPBACK, port_of(server), "hello\n"});
+    expect_exit(run, 0);
+    expect_output(run, line);
 }
 
 /* ---- a length in front: recv_message() ---------------------------------------------------------- */
@@ -679,6 +697,16 @@ Test(length_prefix, a_reset_midway, .description = "a reset is ECONNRESET, in th
     }
 }
 
+Test(length_prefix, the_program_prints_it,
+     .description = "with --message the program prints the body, and nothing else")
+{
+    struct bytes body = a_message();
+    struct peer server = peer_listens("expect 'hello'; send $1; close", .data = {framed(body)});
+    struct run run = run_student(.args = {"--message", LOOPBACK, port_of(server), "hello"});
+    expect_exit(run, 0);
+    expect_output(run, body);
+}
+
 /* ---- the whole reply: client_ask() and the program ---------------------------------------------- */
 
 /* The nth call returned 0, with this reply. */
@@ -759,7 +787,11 @@ Test(whole_reply, an_empty_reply,
      .description = "a peer that ends without a word has given an empty reply: 0, length 0")
 {
     struct peer server = peer_listens("receive to end; close");
-    struct run run = run_student(.function = "client_ask", .args = {LOOPBACK, port_of(server), "hello"});
+    struct run run = start_student(.function = "client_ask", .args = {LOOPBACK, port_of(server), "hello"},
+                                   .stay = true);
+    wait_calls(run, 1);
+    expect(descriptors_of(run) == 3, "after an empty reply the connection is still open");
+    finish(run);
     expect_reply(run, 1, bytes_of(""));
     expect_exit(run, 0);
 }
