@@ -33,8 +33,8 @@ def _result(evidence: Evidence) -> int | None:
 
 # ---- the connection ---------------------------------------------------------------------------------
 
-@cause(CAUSES, "conn-unchecked", LAB, text="Connecting failed, and the function went on as if it had not. Look at what dial() gives: after -1 "
-       "there is no connection, and no reply.")
+@cause(CAUSES, "conn-unchecked", LAB, text="Connecting failed, and the function went on as if it had not. Look at "
+       "what dial() gives: after -1 there is no connection, and no reply.")
 def conn_unchecked(evidence: Evidence) -> Sure | None:
     used = [call for call in _calls(evidence, "shutdown", *RECVS) if call.fd == -1 and is_own(evidence, call)]
     if used:
@@ -45,14 +45,14 @@ def conn_unchecked(evidence: Evidence) -> Sure | None:
     return Sure() if _result(evidence) == 0 and (broken or refused) else None
 
 
-@cause(CAUSES, "nobody-dialled", LAB, text="0 was returned, and nobody had been dialled. A request of no bytes is a conversation too: the peer "
-       "sees a connection and its end, and may answer.")
+@cause(CAUSES, "nobody-dialled", LAB, text="0 was returned, and nobody had been dialled. A request of no bytes is a "
+       "conversation too: the peer sees a connection and its end, and may answer.")
 def nobody_dialled(evidence: Evidence) -> Sure | None:
     return Sure() if _result(evidence) == 0 and not _calls(evidence, "socket", "connect", "inet_pton") else None
 
 
-@cause(CAUSES, "old-connection", LAB, text="A later call used the connection of an earlier one. Each call is a conversation of its own, with a "
-       "connection of its own.")
+@cause(CAUSES, "old-connection", LAB, text="A later call used the connection of an earlier one. Each call is a "
+       "conversation of its own, with a connection of its own.")
 def old_connection(evidence: Evidence) -> Sure | None:
     run, dials = evidence.run, _calls(evidence, "connect")
     if run is None or len(run.reported) < 2 or len(dials) != 1:
@@ -62,15 +62,16 @@ def old_connection(evidence: Evidence) -> Sure | None:
 
 # ---- what goes out ----------------------------------------------------------------------------------
 
-@cause(CAUSES, "shutdown-first", LAB, text="The sending direction was ended before the request was sent. What comes after that end can't be sent "
-       "any more: EPIPE.")
+@cause(CAUSES, "shutdown-first", LAB, text="The sending direction was ended before the request was sent. What comes "
+       "after that end can't be sent any more: EPIPE.")
 def shutdown_first(evidence: Evidence) -> Sure | None:
     sends = _calls(evidence, *SENDS)
     return next((at(call) for call in _calls(evidence, "shutdown") if call.args[1] == SHUT_WR and sends
                  and sends[0].index > call.index and sends[0].fd == call.fd), None)
 
 
-@cause(CAUSES, "nothing-sent", LAB, text="The request was never sent: the peer waits for a question, or answers one that it never got.")
+@cause(CAUSES, "nothing-sent", LAB, text="The request was never sent: the peer waits for a question, or answers one "
+       "that it never got.")
 def nothing_sent(evidence: Evidence) -> Sure | None:
     run = evidence.run
     connected = [call for call in _calls(evidence, "connect") if not failed(call)]
@@ -78,8 +79,8 @@ def nothing_sent(evidence: Evidence) -> Sure | None:
     return Sure() if asked and not _calls(evidence, *SENDS) and _calls(evidence, "shutdown", *RECVS) else None
 
 
-@cause(CAUSES, "strlen-bin", LAB, text="The request ended at its first NUL: its length was searched for, with strlen(). Bytes may have a NUL in "
-       "their middle; the length is the one that is given.")
+@cause(CAUSES, "strlen-bin", LAB, text="The request ended at its first NUL: its length was searched for, with "
+       "strlen(). Bytes may have a NUL in their middle; the length is the one that is given.")
 def strlen_bin(evidence: Evidence) -> Sure | None:
     run, peer = evidence.run, the_peer(evidence)
     if run is None or peer is None or run.function != "client_ask":
@@ -88,8 +89,8 @@ def strlen_bin(evidence: Evidence) -> Sure | None:
     return Sure() if b"\0" in whole and peer.connections and peer.received == whole.split(b"\0")[0] else None
 
 
-@cause(CAUSES, "plus-nul", LAB, text="One byte more than the request was sent, a NUL. The length is the one that is given; the NUL behind "
-       "a text is C's.")
+@cause(CAUSES, "plus-nul", LAB, text="One byte more than the request was sent, a NUL. The length is the one that is "
+       "given; the NUL behind a text is C's.")
 def plus_nul(evidence: Evidence) -> Sure | None:
     run, peer = evidence.run, the_peer(evidence)
     asked = run is not None and peer is not None and run.function == "client_ask" and request(run)
@@ -98,22 +99,22 @@ def plus_nul(evidence: Evidence) -> Sure | None:
 
 # ---- the half-close ---------------------------------------------------------------------------------
 
-@cause(CAUSES, "closed-before-served", LAB, text="The connection was closed before the reply had come: what follows fails with EBADF. close() ends "
-       "both directions; shutdown() can end one of them.")
+@cause(CAUSES, "closed-before-served", LAB, text="The connection was closed before the reply had come: what follows "
+       "fails with EBADF. close() ends both directions; shutdown() can end one of them.")
 def closed_before_served(evidence: Evidence) -> Sure | None:
     broken = {call.fd for call in _calls(evidence, *RECVS) if failed(call) and call.errno == errno.EBADF}
     return next((at(call) for call in own_calls(evidence, "close") if call.fd in broken and call.result == 0), None)
 
 
-@cause(CAUSES, "wrong-direction", LAB, text="shutdown() ended the direction in which the reply comes. There are two: SHUT_WR ends yours, SHUT_RD the "
-       "other, SHUT_RDWR both.")
+@cause(CAUSES, "wrong-direction", LAB, text="shutdown() ended the direction in which the reply comes. There are "
+       "two: SHUT_WR ends yours, SHUT_RD the other, SHUT_RDWR both.")
 def wrong_direction(evidence: Evidence) -> Sure | None:
     return next((at(call) for call in _calls(evidence, "shutdown") if call.args[1] != SHUT_WR and call.result == 0
                  and [other for other in after(call, _calls(evidence, *RECVS)) if other.fd == call.fd]), None)
 
 
-@cause(CAUSES, "no-halfclose", LAB, text="You wait for the reply, and the peer waits for the end of your request, which never comes. shutdown() ends "
-       "your direction and keeps the other.")
+@cause(CAUSES, "no-halfclose", LAB, text="You wait for the reply, and the peer waits for the end of your request, "
+       "which never comes. shutdown() ends your direction and keeps the other.")
 def no_halfclose(evidence: Evidence) -> Sure | None:
     waits = [call for call in _calls(evidence, *RECVS, "poll") if call.ended is None]
     peer = the_peer(evidence)
@@ -123,8 +124,8 @@ def no_halfclose(evidence: Evidence) -> Sure | None:
 
 # ---- the reply --------------------------------------------------------------------------------------
 
-@cause(CAUSES, "reply-not-null", LAB, text="-1 was returned, and *reply isn't NULL: the caller, who frees what it gets, frees something that isn't "
-       "its own, or uses half a reply. Set it to NULL on every way out with -1.")
+@cause(CAUSES, "reply-not-null", LAB, text="-1 was returned, and *reply isn't NULL: the caller, who frees what it "
+       "gets, frees something that isn't its own, or uses half a reply. Set it to NULL on every way out with -1.")
 def reply_not_null(evidence: Evidence) -> Sure | None:
     run = evidence.run
     numbers = dict(run.numbers) if run is not None and run.function == "client_ask" else {}
@@ -133,8 +134,8 @@ def reply_not_null(evidence: Evidence) -> Sure | None:
                  if result == -1 and numbers.get(f"null{number}") == 0), None)
 
 
-@cause(CAUSES, "reply-not-malloced", LAB, text="The caller frees the reply, and can't: it isn't a block from malloc(), or not one for each reply. A "
-       "static buffer, or a place within a block, is nothing to free.")
+@cause(CAUSES, "reply-not-malloced", LAB, text="The caller frees the reply, and can't: it isn't a block from "
+       "malloc(), or not one for each reply. A static buffer, or a place within a block, is nothing to free.")
 def reply_not_malloced(evidence: Evidence) -> Sure | None:
     run, found = evidence.run, deliveries(evidence)
     if run is None or run.function != "client_ask" or run.tool:
@@ -162,15 +163,15 @@ def _last_use(evidence: Evidence, made: Call) -> Sure:
     return seen_at(uses[-1], "client_ask") if uses else Sure()
 
 
-@cause(CAUSES, "fd-leak-error", LAB, text="A way out with -1 leaves the socket open. Each failed call costs a descriptor until none is left: "
-       "close it on every way out.")
+@cause(CAUSES, "fd-leak-error", LAB, text="A way out with -1 leaves the socket open. Each failed call costs a "
+       "descriptor until none is left: close it on every way out.")
 def fd_leak_error(evidence: Evidence) -> Sure | None:
     left = _left_open(evidence)
     return _last_use(evidence, left[0][0]) if left and all(result == -1 for _, result in left) else None
 
 
-@cause(CAUSES, "fd-leak", LAB, text="The socket is still open when all is done. Each call costs a descriptor, and a peer would wait for an end "
-       "that doesn't come.")
+@cause(CAUSES, "fd-leak", LAB, text="The socket is still open when all is done. Each call costs a descriptor, and a "
+       "peer would wait for an end that doesn't come.")
 def fd_leak(evidence: Evidence) -> Sure | None:
     left, run = _left_open(evidence), evidence.run
     if any(result != -1 for _, result in left):

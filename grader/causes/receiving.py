@@ -53,8 +53,8 @@ def short(call: Call | None) -> bool:
 
 # ---- a signal, an error, the end --------------------------------------------------------------------
 
-@cause(CAUSES, "stale-errno", LAB, text="errno was looked at after a recv that had worked, and still said EINTR from before. The result "
-       "comes first: errno speaks only after -1.")
+@cause(CAUSES, "stale-errno", LAB, text="errno was looked at after a recv that had worked, and still said EINTR "
+       "from before. The result comes first: errno speaks only after -1.")
 def stale_errno(evidence: Evidence) -> Sure | None:
     run = evidence.run
     spins = run is not None and run.trouble is not None and run.trouble.kind != "stuck"
@@ -63,30 +63,30 @@ def stale_errno(evidence: Evidence) -> Sure | None:
                  and (one.number > 1 or any(failed(other) for other in one.recvs))), None)
 
 
-@cause(CAUSES, "minus-1-counted", LAB, text="A recv failed with -1, and that was counted as bytes: the position went one back. -1 is no "
-       "count; and kept in a size_t it isn't even below 0.")
+@cause(CAUSES, "minus-1-counted", LAB, text="A recv failed with -1, and that was counted as bytes: the position "
+       "went one back. -1 is no count; and kept in a size_t it isn't even below 0.")
 def minus_1_counted(evidence: Evidence) -> Sure | None:
     return next((at(call) for one, call, following in _pairs(evidence) if failed(call)
                  and one.recvs[0].args[POINTER] != following.args[POINTER] == call.args[POINTER] - 1), None)
 
 
-@cause(CAUSES, "eintr-moves", LAB, text="After EINTR the next recv put its bytes somewhere else. An interrupted recv gave nothing: "
-       "neither leave room for it, nor start over.")
+@cause(CAUSES, "eintr-moves", LAB, text="After EINTR the next recv put its bytes somewhere else. An interrupted "
+       "recv gave nothing: neither leave room for it, nor start over.")
 def eintr_moves(evidence: Evidence) -> Sure | None:
     return next((at(call) for one, call, following in _pairs(evidence)
                  if failed(call) and call.errno == errno.EINTR and following.args[POINTER] != call.args[POINTER]
                  and one.wrong), None)
 
 
-@cause(CAUSES, "eintr-recv", LAB, text="A signal interrupted the recv before anything came (EINTR). Nothing is wrong: the same recv, "
-       "once more.")
+@cause(CAUSES, "eintr-recv", LAB, text="A signal interrupted the recv before anything came (EINTR). Nothing is "
+       "wrong: the same recv, once more.")
 def eintr_recv(evidence: Evidence) -> Sure | None:
     return next((at(one.last) for one in deliveries(evidence) if one.last is not None and one.got is not None
                  and failed(one.last) and one.last.errno == errno.EINTR and one.last.faulted), None)
 
 
-@cause(CAUSES, "header-size", LAB, text="The header that was received isn't 4 bytes long. A length in front has one size, which both sides "
-       "know: here it is sizeof a uint32_t, whatever an int or a long is.")
+@cause(CAUSES, "header-size", LAB, text="The header that was received isn't 4 bytes long. A length in front has one "
+       "size, which both sides know: here it is sizeof a uint32_t, whatever an int or a long is.")
 def header_size(evidence: Evidence) -> Sure | None:
     one = wrong(evidence, "recv_message")
     if one is None or not one.recvs or one.recvs[0].size not in (2, 8):
@@ -95,8 +95,8 @@ def header_size(evidence: Evidence) -> Sure | None:
     return seen_at(one.recvs[0], one.function) if one.recvs[0].size == 8 or second != 2 else None
 
 
-@cause(CAUSES, "last-line-lost", LAB, text="The stream ended without a newline, and the bytes before the end were dropped, or called an "
-       "error. They are the last line.")
+@cause(CAUSES, "last-line-lost", LAB, text="The stream ended without a newline, and the bytes before the end were "
+       "dropped, or called an error. They are the last line.")
 def last_line_lost(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None or not one.at_end:
@@ -105,8 +105,8 @@ def last_line_lost(evidence: Evidence) -> Sure | None:
     return last_of(one) if lost else None
 
 
-@cause(CAUSES, "empty-is-error", LAB, text="Nothing at all is an answer too: a message may have no bytes, and so may a whole reply. It is "
-       "told as a success, with length 0.")
+@cause(CAUSES, "empty-is-error", LAB, text="Nothing at all is an answer too: a message may have no bytes, and so "
+       "may a whole reply. It is told as a success, with length 0.")
 def empty_is_error(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_message", "client_ask")
     if one is None or one.due is None or one.got is None or one.got.result != -1 or one.due.data:
@@ -114,8 +114,8 @@ def empty_is_error(evidence: Evidence) -> Sure | None:
     return last_of(one) if one.due.result == (1 if one.function == "recv_message" else 0) else None
 
 
-@cause(CAUSES, "zero-error", LAB, text="recv() gave 0, the end of the stream, and that was told as an error. It is how every good "
-       "conversation ends: 0, or the bytes that had come.")
+@cause(CAUSES, "zero-error", LAB, text="recv() gave 0, the end of the stream, and that was told as an error. It is "
+       "how every good conversation ends: 0, or the bytes that had come.")
 def zero_error(evidence: Evidence) -> Sure | None:
     one = answered(evidence)
     if one is None or one.due is None or one.got is None:
@@ -124,15 +124,15 @@ def zero_error(evidence: Evidence) -> Sure | None:
     return last_of(one) if one.at_end and one.got.result == -1 and one.due.result >= 0 and not early else None
 
 
-@cause(CAUSES, "reset-as-end", LAB, text="recv() failed, and the function took it for the end of the stream. Only 0 is the end: -1 is an "
-       "error, and errno says which. What a reset has cut off isn't whole.")
+@cause(CAUSES, "reset-as-end", LAB, text="recv() failed, and the function took it for the end of the stream. Only 0 "
+       "is the end: -1 is an error, and errno says which. What a reset has cut off isn't whole.")
 def reset_as_end(evidence: Evidence) -> Sure | None:
     return next((seen_at(one.failure, one.function) for one in deliveries(evidence)
                  if one.failure is not None and one.got is not None and one.got.result >= 0), None)
 
 
-@cause(CAUSES, "errno-replaced", LAB, text="recv() failed, and the function returned -1 with another errno. The caller wants the reason "
-       "itself: leave errno alone, or keep it and put it back.")
+@cause(CAUSES, "errno-replaced", LAB, text="recv() failed, and the function returned -1 with another errno. The "
+       "caller wants the reason itself: leave errno alone, or keep it and put it back.")
 def errno_replaced(evidence: Evidence) -> Sure | None:
     one = next((one for one in deliveries(evidence) if one.failure is not None), None)
     if one is None or one.failure is None or one.got is None or one.got.result != -1:
@@ -141,26 +141,29 @@ def errno_replaced(evidence: Evidence) -> Sure | None:
     return seen_at(one.failure, one.function) if one.got.errno not in (0, one.failure.errno) and not closed else None
 
 
-@cause(CAUSES, "cut-is-end", LAB, text="The stream ended in the middle of a message, and that was told as the end between two. Half a header, "
-       "or half a body, is an error: EPROTO.")
+@cause(CAUSES, "cut-is-end", LAB, text="The stream ended in the middle of a message, and that was told as the end "
+       "between two. Half a header, or half a body, is an error: EPROTO.")
 def cut_is_end(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_message")
     return last_of(one) if one is not None and _is(one, (-1, errno.EPROTO), 0) and one.at_end else None
 
 
-@cause(CAUSES, "cut-accepted", LAB, text="The stream ended before the whole body had come, and the part was handed on as a message. The "
-       "header says how much it must be: fewer bytes are EPROTO.")
+@cause(CAUSES, "cut-accepted", LAB, text="The stream ended before the whole body had come, and the part was handed "
+       "on as a message. The header says how much it must be: fewer bytes are EPROTO.")
 def cut_accepted(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_message")
     return last_of(one) if one is not None and _is(one, (-1, errno.EPROTO), 1) and one.at_end else None
 
 
 def _is(one: Delivery, due: tuple[int, int], got: int) -> bool:
-    return one.due is not None and one.got is not None and (one.due.result, one.due.errno) == due and one.got.result == got
+    """This was due, and another result came of it."""
+    if one.due is None or one.got is None:
+        return False
+    return (one.due.result, one.due.errno) == due and one.got.result == got
 
 
-@cause(CAUSES, "count-lost", LAB, text="The stream ended early, and 0 was returned although bytes had come. How many they are is the "
-       "answer; 0 is for none.")
+@cause(CAUSES, "count-lost", LAB, text="The stream ended early, and 0 was returned although bytes had come. How "
+       "many they are is the answer; 0 is for none.")
 def count_lost(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_exactly")
     if one is None or one.due is None or one.got is None or not one.at_end:
@@ -170,12 +173,10 @@ def count_lost(evidence: Evidence) -> Sure | None:
 
 # ---- how it waits -----------------------------------------------------------------------------------
 
-@cause(CAUSES, "overflow", LAB, text="More was written than there is room for. How much room there is the caller says, with cap or len, and "
-       "no buffer of your own does.")
+@cause(CAUSES, "overflow", LAB, text="More was written than there is room for. How much room there is the caller "
+       "says, with cap or len, and no buffer of your own does.")
 def overflow(evidence: Evidence) -> Sure | None:
-    run_on = next((one for one in deliveries(evidence) if one.function == "recv_line" and one.recvs and not one.peeks
-                   and one.recvs[-1].args[POINTER] == one.recvs[0].args[POINTER] + one.taken > one.recvs[0].args[POINTER] + one.room),
-                  None)
+    run_on = next((one for one in deliveries(evidence) if one.function == "recv_line" and _ran_on(one)), None)
     if run_on is not None:
         return last_of(run_on)
     return Sure() if _number(evidence, "behind") > 1 and not _asked_beyond(evidence) else None
@@ -186,23 +187,30 @@ def _number(evidence: Evidence, name: str, unknown: int = 0) -> int:
     return next((number for known, number in numbers if known == name), unknown)
 
 
-@cause(CAUSES, "eagain-spin", LAB, text="recv() was told not to wait, and is asked again and again until something has come: that burns "
-       "a processor. A recv() that waits costs nothing.")
+def _ran_on(one: Delivery) -> bool:
+    """It stored byte after byte, beyond the room."""
+    if not one.recvs or one.peeks or one.taken <= one.room:
+        return False
+    return one.recvs[-1].args[POINTER] == one.recvs[0].args[POINTER] + one.taken
+
+
+@cause(CAUSES, "eagain-spin", LAB, text="recv() was told not to wait, and is asked again and again until something "
+       "has come: that burns a processor. A recv() that waits costs nothing.")
 def eagain_spin(evidence: Evidence) -> Sure | None:
     tail, run = own_calls(evidence, *RECVS)[-ENDLESS:], evidence.run
     spins = len(tail) == ENDLESS and all(failed(call) and call.errno == errno.EAGAIN for call in tail)
     return at(tail[0]) if spins and run is not None and run.trouble is not None else None
 
 
-@cause(CAUSES, "nonblocking", LAB, text="recv() had nothing yet and was told not to wait (EAGAIN), and that was taken for the end or an "
-       "error. Let it wait, or ask poll() first.")
+@cause(CAUSES, "nonblocking", LAB, text="recv() had nothing yet and was told not to wait (EAGAIN), and that was "
+       "taken for the end or an error. Let it wait, or ask poll() first.")
 def nonblocking(evidence: Evidence) -> Sure | None:
     return next((at(one.last) for one in deliveries(evidence) if one.last is not None and one.got is not None
                  and failed(one.last) and one.last.errno == errno.EAGAIN and not one.last.faulted), None)
 
 
-@cause(CAUSES, "peek-spin", LAB, text="MSG_PEEK leaves the bytes in the queue, so looking again shows the same at once, over and over, until "
-       "more comes. What you have looked at and need, take.")
+@cause(CAUSES, "peek-spin", LAB, text="MSG_PEEK leaves the bytes in the queue, so looking again shows the same at "
+       "once, over and over, until more comes. What you have looked at and need, take.")
 def peek_spin(evidence: Evidence) -> Sure | None:
     tail, run = own_calls(evidence, *RECVS)[-ENDLESS:], evidence.run
     looks = all(peeks(call) and (call.result or 0) > 0 and call.args == tail[0].args for call in tail)
@@ -210,16 +218,16 @@ def peek_spin(evidence: Evidence) -> Sure | None:
     return at(tail[0]) if again else None
 
 
-@cause(CAUSES, "peek-only", LAB, text="MSG_PEEK shows what is in the queue and leaves it there: the next call gets the same again. Somebody "
-       "has to take it.")
+@cause(CAUSES, "peek-only", LAB, text="MSG_PEEK shows what is in the queue and leaves it there: the next call gets "
+       "the same again. Somebody has to take it.")
 def peek_only(evidence: Evidence) -> Sure | None:
     own = [call for call in own_calls(evidence, *RECVS) if call.socket]
     came = [call for call in own if (call.result or 0) > 0]
     return at(came[0]) if came and all(map(peeks, own)) and (len(own) > 1 or wrong(evidence) is not None) else None
 
 
-@cause(CAUSES, "waits-for-full", LAB, text="Something had come, and the function waits until the room is full. The peer may have said all that "
-       "it wants to say: one delivery is what is there.")
+@cause(CAUSES, "waits-for-full", LAB, text="Something had come, and the function waits until the room is full. The "
+       "peer may have said all that it wants to say: one delivery is what is there.")
 def waits_for_full(evidence: Evidence) -> Sure | None:
     for one in deliveries(evidence) if function_of(evidence) == "recv_some" else []:
         waitall = next((call for call in one.recvs if call.name == "recv" and call.args[FLAGS] & MSG_WAITALL), None)
@@ -231,8 +239,8 @@ def waits_for_full(evidence: Evidence) -> Sure | None:
     return None
 
 
-@cause(CAUSES, "empty-waits", LAB, text="All had come, and the function waits for more. No bytes are had at once: ask whether any are missing "
-       "before you call recv().")
+@cause(CAUSES, "empty-waits", LAB, text="All had come, and the function waits for more. No bytes are had at once: "
+       "ask whether any are missing before you call recv().")
 def empty_waits(evidence: Evidence) -> Sure | None:
     one = wrong(evidence, "recv_exactly", "recv_message")
     if one is None or one.due is None or one.due.result == -1 or one.got is not None or not stuck(evidence):
@@ -241,8 +249,8 @@ def empty_waits(evidence: Evidence) -> Sure | None:
     return last_of(one) if nothing else None
 
 
-@cause(CAUSES, "waits-for-rest", LAB, text="The line is too long already, and the function reads on to its end. It may have none: a peer that "
-       "never sends a newline keeps you for ever. Say EMSGSIZE at once.")
+@cause(CAUSES, "waits-for-rest", LAB, text="The line is too long already, and the function reads on to its end. It "
+       "may have none: a peer that never sends a newline keeps you for ever. Say EMSGSIZE at once.")
 def waits_for_rest(evidence: Evidence) -> Sure | None:
     one = wrong(evidence, "recv_line")
     if one is None or one.due is None or one.got is not None or not stuck(evidence):
@@ -252,8 +260,8 @@ def waits_for_rest(evidence: Evidence) -> Sure | None:
 
 # ---- how much it asks for ---------------------------------------------------------------------------
 
-@cause(CAUSES, "split-char", LAB, text="Bytes of a character went missing where it was cut, or because they aren't ASCII. Receiving knows no "
-       "characters: keep every byte, and decode when you have all of them.")
+@cause(CAUSES, "split-char", LAB, text="Bytes of a character went missing where it was cut, or because they aren't "
+       "ASCII. Receiving knows no characters: keep every byte, and decode when you have all of them.")
 def split_char(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_exactly", "recv_line")
     if one is None or one.due is None or one.got is None or one.got.result < 0 or one.taken != len(one.due.data):
@@ -264,8 +272,9 @@ def split_char(evidence: Evidence) -> Sure | None:
     return last_of(one) if fewer and lost == len(one.due.data) - len(one.got.data) else None
 
 
-@cause(CAUSES, "trust-len", LAB, text="The header says more than there is room for, and the body was received all the same. Compare the "
-       "length first, as an unsigned number: 0xffffffff is no -1. What doesn't fit is refused before a byte of it is asked for.")
+@cause(CAUSES, "trust-len", LAB, text="The header says more than there is room for, and the body was received all "
+       "the same. Compare the length first, as an unsigned number: 0xffffffff is no -1. What doesn't fit is refused "
+       "before a byte of it is asked for.")
 def trust_len(evidence: Evidence) -> Sure | None:
     for one in deliveries(evidence):
         length, taken = announced(one), 0
@@ -278,8 +287,8 @@ def trust_len(evidence: Evidence) -> Sure | None:
     return None
 
 
-@cause(CAUSES, "asks-too-much", LAB, text="recv() was asked for more bytes than are missing. What it takes beyond them is gone for whoever "
-       "receives next, or lands behind your room. Ask for what is missing, and no more.")
+@cause(CAUSES, "asks-too-much", LAB, text="recv() was asked for more bytes than are missing. What it takes beyond "
+       "them is gone for whoever receives next, or lands behind your room. Ask for what is missing, and no more.")
 def asks_too_much(evidence: Evidence) -> Sure | None:
     return _asked_beyond(evidence)
 
@@ -313,14 +322,14 @@ def _missing(one: Delivery, taken: int) -> int:
     return HEADER + length - taken
 
 
-@cause(CAUSES, "sizeof-pointer", LAB, text="8 bytes were asked for, whatever the room: sizeof of a pointer is the size of the pointer. How "
-       "much room there is only cap knows.")
+@cause(CAUSES, "sizeof-pointer", LAB, text="8 bytes were asked for, whatever the room: sizeof of a pointer is the "
+       "size of the pointer. How much room there is only cap knows.")
 def sizeof_pointer(evidence: Evidence) -> Sure | None:
     return _asked_little(evidence, (POINTER_SIZE,))
 
 
-@cause(CAUSES, "asks-too-little", LAB, text="recv() was asked for fewer bytes than there is room for, though more had come. One delivery is "
-       "all that is there, as far as the room goes: cap bytes.")
+@cause(CAUSES, "asks-too-little", LAB, text="recv() was asked for fewer bytes than there is room for, though more "
+       "had come. One delivery is all that is there, as far as the room goes: cap bytes.")
 def asks_too_little(evidence: Evidence) -> Sure | None:
     return _asked_little(evidence)
 
@@ -334,7 +343,8 @@ def _asked_little(evidence: Evidence, sizes: tuple[int, ...] = ()) -> Sure | Non
     return None
 
 
-@cause(CAUSES, "empty-skipped", LAB, text="An empty line was skipped. It is a line: its newline alone, and its length is 1.")
+@cause(CAUSES, "empty-skipped", LAB, text="An empty line was skipped. It is a line: its newline alone, and its "
+       "length is 1.")
 def empty_skipped(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None or one.due.data != b"\n" or one.got.result <= 1:
@@ -342,8 +352,8 @@ def empty_skipped(evidence: Evidence) -> Sure | None:
     return Sure() if one.stream.lstrip(b"\n").startswith(one.got.data) else None
 
 
-@cause(CAUSES, "read-ahead", LAB, text="More was taken than the line: what came behind the newline is no longer in the socket, and a socket "
-       "has no way back. A byte at a time, or look first (MSG_PEEK).")
+@cause(CAUSES, "read-ahead", LAB, text="More was taken than the line: what came behind the newline is no longer in "
+       "the socket, and a socket has no way back. A byte at a time, or look first (MSG_PEEK).")
 def read_ahead(evidence: Evidence) -> Sure | None:
     if function_of(evidence) != "recv_line":
         return None
@@ -355,26 +365,28 @@ def read_ahead(evidence: Evidence) -> Sure | None:
                 return seen_at(call, one.function)
     first = next(iter(deliveries(evidence)), None)
     run = evidence.run
-    by_library = first is not None and first.got is not None and first.got.result > 0 and not first.recvs and not first.peeks
-    return Sure() if by_library and run is not None and evidence.failure.kind in ("same", "said") else None
+    if first is None or first.got is None or first.recvs or first.peeks:
+        return None
+    by_library = first.got.result > 0 and run is not None and evidence.failure.kind in ("same", "said")
+    return Sure() if by_library else None
 
 
 # ---- where it puts them -----------------------------------------------------------------------------
 
-@cause(CAUSES, "neg-index", LAB, text="A byte was written before the room: recv() gave -1, and -1 became an index. Look whether it failed "
-       "before you use what it returned.")
+@cause(CAUSES, "neg-index", LAB, text="A byte was written before the room: recv() gave -1, and -1 became an index. "
+       "Look whether it failed before you use what it returned.")
 def neg_index(evidence: Evidence) -> Sure | None:
     return Sure() if _number(evidence, "before") > 0 else None
 
 
-@cause(CAUSES, "off-by-one", LAB, text="One byte was written behind the room, a NUL perhaps. recv() fills the room to its last byte; if you "
-       "want a NUL behind the bytes, keep one free for it.")
+@cause(CAUSES, "off-by-one", LAB, text="One byte was written behind the room, a NUL perhaps. recv() fills the room "
+       "to its last byte; if you want a NUL behind the bytes, keep one free for it.")
 def off_by_one(evidence: Evidence) -> Sure | None:
     return Sure() if _number(evidence, "behind") == 1 else None
 
 
-@cause(CAUSES, "bad-offset", LAB, text="Each recv() put its bytes at the start, over those that had come before. The next ones go behind "
-       "them: buf + got.")
+@cause(CAUSES, "bad-offset", LAB, text="Each recv() put its bytes at the start, over those that had come before. "
+       "The next ones go behind them: buf + got.")
 def bad_offset(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_exactly", "client_ask")
     if one is None or one.got is None:
@@ -393,8 +405,8 @@ def _last_with_data(one: Delivery) -> Call | None:
     return next((call for call in reversed(one.recvs) if (call.result or 0) > 0), None)
 
 
-@cause(CAUSES, "left-over", LAB, text="The second call found something that the first had left behind, in a static variable for one. Each call "
-       "begins anew.")
+@cause(CAUSES, "left-over", LAB, text="The second call found something that the first had left behind, in a static "
+       "variable for one. Each call begins anew.")
 def left_over(evidence: Evidence) -> Sure | None:
     found = deliveries(evidence)
     for before, one in zip(found, found[1:]):
@@ -409,8 +421,8 @@ def left_over(evidence: Evidence) -> Sure | None:
 
 # ---- what it makes of it ----------------------------------------------------------------------------
 
-@cause(CAUSES, "header-cut", LAB, text="Not all four bytes of the length were looked at: it came out as what is left of it in one byte or in "
-       "two. ntohl() takes the four, ntohs() only two.")
+@cause(CAUSES, "header-cut", LAB, text="Not all four bytes of the length were looked at: it came out as what is "
+       "left of it in one byte or in two. ntohl() takes the four, ntohs() only two.")
 def header_cut(evidence: Evidence) -> Sure | None:
     for one in deliveries(evidence):
         length, told = announced(one), _length(evidence, one)
@@ -420,7 +432,8 @@ def header_cut(evidence: Evidence) -> Sure | None:
     return None
 
 
-@cause(CAUSES, "last-count", LAB, text="The length of the last piece was told, not of all of them. Add up what each recv() gave.")
+@cause(CAUSES, "last-count", LAB, text="The length of the last piece was told, not of all of them. Add up what each "
+       "recv() gave.")
 def last_count(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_exactly", "client_ask")
     last = _last_with_data(one) if one is not None else None
@@ -429,8 +442,8 @@ def last_count(evidence: Evidence) -> Sure | None:
     return seen_at(last, one.function) if _length(evidence, one) == last.result != one.taken else None
 
 
-@cause(CAUSES, "small-type", LAB, text="The number of bytes didn't fit the variable that it was kept in, and came out smaller or "
-       "negative. recv() returns ssize_t and lengths are size_t: nothing smaller will do.")
+@cause(CAUSES, "small-type", LAB, text="The number of bytes didn't fit the variable that it was kept in, and came "
+       "out smaller or negative. recv() returns ssize_t and lengths are size_t: nothing smaller will do.")
 def small_type(evidence: Evidence) -> Sure | None:
     one = answered(evidence)
     if one is None or one.due is None or one.got is None:
@@ -438,7 +451,8 @@ def small_type(evidence: Evidence) -> Sure | None:
     total, told = one.taken, _length(evidence, one)
     if one.function == "recv_message":
         total -= HEADER
-    wrapped = told not in (0, -1, total) and told in (_signed(total, 8), _signed(total, 16), total % 2**8, total % 2**16)
+    small = (_signed(total, 8), _signed(total, 16), total % 2**8, total % 2**16)
+    wrapped = told not in (0, -1, total) and told in small
     whole = one.room if one.function == "recv_exactly" else announced(one) or 0
     cut = one.function in ("recv_exactly", "recv_message") and not one.at_end and total == whole % 2**16 < whole
     return last_of(one) if (wrapped and total > 127) or cut else None
@@ -449,8 +463,8 @@ def _signed(number: int, bits: int) -> int:
     return low - (1 << bits) if low >= 1 << (bits - 1) else low
 
 
-@cause(CAUSES, "strlen-rx", LAB, text="What came was taken for a string and ended at its first NUL. It is bytes, and how many recv() has "
-       "said; strlen(), strcpy() and %s don't know.")
+@cause(CAUSES, "strlen-rx", LAB, text="What came was taken for a string and ended at its first NUL. It is bytes, "
+       "and how many recv() has said; strlen(), strcpy() and %s don't know.")
 def strlen_rx(evidence: Evidence) -> Sure | None:
     one = answered(evidence)
     if one is None or one.due is None or one.got is None or b"\0" not in one.due.data:
@@ -468,8 +482,8 @@ def _length(evidence: Evidence, one: Delivery) -> int:
     return one.got.result if one.got is not None else -1
 
 
-@cause(CAUSES, "returns-status", LAB, text="0 or 1 was returned for a success. This function returns how much there is, and 0 has a meaning "
-       "of its own: the end.")
+@cause(CAUSES, "returns-status", LAB, text="0 or 1 was returned for a success. This function returns how much there "
+       "is, and 0 has a meaning of its own: the end.")
 def returns_status(evidence: Evidence) -> Sure | None:
     one = answered(evidence)
     if one is None or one.due is None or one.got is None or one.at_end or one.due.result < 1:
@@ -481,7 +495,8 @@ def returns_status(evidence: Evidence) -> Sure | None:
     return last_of(one) if told and one.function != "client_ask" and one.due.data != b"\n" else None
 
 
-@cause(CAUSES, "returns-asked", LAB, text="What was asked for was returned, not what came. How many bytes there are only recv()'s result says.")
+@cause(CAUSES, "returns-asked", LAB, text="What was asked for was returned, not what came. How many bytes there are "
+       "only recv()'s result says.")
 def returns_asked(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_some", "recv_exactly")
     if one is None or one.got is None:
@@ -489,15 +504,15 @@ def returns_asked(evidence: Evidence) -> Sure | None:
     return last_of(one) if one.got.result == one.room > one.taken and one.recvs else None
 
 
-@cause(CAUSES, "short-as-error", LAB, text="recv() gave fewer bytes than it was asked for, and that was taken for a failure. It is its "
-       "right: ask for the rest.")
+@cause(CAUSES, "short-as-error", LAB, text="recv() gave fewer bytes than it was asked for, and that was taken for a "
+       "failure. It is its right: ask for the rest.")
 def short_as_error(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_exactly")
     return last_of(one) if one is not None and one.got is not None and one.got.result == -1 and short(one.last) else None
 
 
-@cause(CAUSES, "own-limit", LAB, text="There is room, or memory, for all of it, and it was cut or refused where a buffer of "
-       "your own was full. How much may come only the caller knows, and for a whole reply nobody.")
+@cause(CAUSES, "own-limit", LAB, text="There is room, or memory, for all of it, and it was cut or refused where a "
+       "buffer of your own was full. How much may come only the caller knows, and for a whole reply nobody.")
 def own_limit(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line", "client_ask")
     if one is None or one.due is None or one.got is None or one.due.result < 0 or one.at_end:
@@ -509,18 +524,19 @@ def own_limit(evidence: Evidence) -> Sure | None:
     return last_of(one) if fits and (refused or cut) else None
 
 
-@cause(CAUSES, "ends-elsewhere", LAB, text="The line was ended by another byte than a newline. '\\r' and NUL are bytes of a line like any "
-       "other: only '\\n' ends it.")
+@cause(CAUSES, "ends-elsewhere", LAB, text="The line was ended by another byte than a newline. '\\r' and NUL are "
+       "bytes of a line like any other: only '\\n' ends it.")
 def ends_elsewhere(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None:
         return None
     part = one.got.data
-    return last_of(one) if part and one.due.data.startswith(part) and part != one.due.data and part[-1:] in b"\0\r" else None
+    cut = one.due.data.startswith(part) and part != one.due.data
+    return last_of(one) if part and cut and part[-1:] in b"\0\r" else None
 
 
-@cause(CAUSES, "char-eof", LAB, text="The byte 0xff ended the line: kept in a char it looks like EOF. recv() says the end by its result, and "
-       "every byte is a byte.")
+@cause(CAUSES, "char-eof", LAB, text="The byte 0xff ended the line: kept in a char it looks like EOF. recv() says "
+       "the end by its result, and every byte is a byte.")
 def char_eof(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None or b"\xff" not in one.due.data:
@@ -528,8 +544,9 @@ def char_eof(evidence: Evidence) -> Sure | None:
     return last_of(one) if one.got.data == one.due.data.split(b"\xff")[0] else None
 
 
-@cause(CAUSES, "one-recv", LAB, text="It stopped before all had come. One recv() may return any part of what was sent, and fewer bytes than "
-       "you asked for are no end: go on until you have all that you want, or recv() gives 0.")
+@cause(CAUSES, "one-recv", LAB, text="It stopped before all had come. One recv() may return any part of what was "
+       "sent, and fewer bytes than you asked for are no end: go on until you have all that you want, or recv() "
+       "gives 0.")
 def one_recv(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_exactly", "recv_line", "recv_message", "client_ask")
     last = one.last if one is not None else None
@@ -541,30 +558,32 @@ def one_recv(evidence: Evidence) -> Sure | None:
     part = one.due.data.startswith(one.got.data)
     if one.function == "recv_message":
         return seen_at(last, one.function) if short(last) else None
-    return seen_at(last, one.function) if part and one.got.result >= 0 and (one.function != "recv_line" or one.peeks) else None
+    stopped = one.got.result >= 0 and (one.function != "recv_line" or one.peeks)
+    return seen_at(last, one.function) if part and stopped else None
 
 
 # ---- lines ------------------------------------------------------------------------------------------
 
-@cause(CAUSES, "no-nul", LAB, text="The line has no NUL at its end, so whoever reads it goes on into what lies behind. A string in C ends "
-       "with one, recv() puts none there, and here you promise it.")
+@cause(CAUSES, "no-nul", LAB, text="The line has no NUL at its end, so whoever reads it goes on into what lies "
+       "behind. A string in C ends with one, recv() puts none there, and here you promise it.")
 def no_nul(evidence: Evidence) -> Sure | None:
     numbers = dict(evidence.run.numbers) if evidence.run is not None else {}
     return next((Sure() for one in deliveries(evidence) if one.function == "recv_line" and one.got is not None
                  and one.got.result > 0 and one.got == one.due and numbers.get(f"nul{one.number}") == 0), None)
 
 
-@cause(CAUSES, "newline-cut", LAB, text="The newline was taken off the line. Here it stays: it tells a whole line from one that the end of "
-       "the stream has left unfinished.")
+@cause(CAUSES, "newline-cut", LAB, text="The newline was taken off the line. Here it stays: it tells a whole line "
+       "from one that the end of the stream has left unfinished.")
 def newline_cut(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None or not one.due.data[1:].endswith(b"\n"):
         return None
-    return Sure() if one.got.data in (one.due.data[:-1], one.due.data[:-1] + b"\0") and one.taken == len(one.due.data) else None
+    cut = (one.due.data[:-1], one.due.data[:-1] + b"\0")
+    return Sure() if one.got.data in cut and one.taken == len(one.due.data) else None
 
 
-@cause(CAUSES, "newline-added", LAB, text="A newline was put behind a last line that had none. It is returned as it is: the missing newline "
-       "tells that the stream ended there.")
+@cause(CAUSES, "newline-added", LAB, text="A newline was put behind a last line that had none. It is returned as it "
+       "is: the missing newline tells that the stream ended there.")
 def newline_added(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None:
@@ -572,7 +591,8 @@ def newline_added(evidence: Evidence) -> Sure | None:
     return last_of(one) if one.got.data == one.due.data + b"\n" else None
 
 
-@cause(CAUSES, "plus-nul", LAB, text="The NUL was counted. The length is that of the bytes that came; a NUL behind them is C's.")
+@cause(CAUSES, "plus-nul", LAB, text="The NUL was counted. The length is that of the bytes that came; a NUL behind "
+       "them is C's.")
 def plus_nul(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line", "client_ask")
     if one is None or one.due is None or one.got is None:
@@ -580,7 +600,8 @@ def plus_nul(evidence: Evidence) -> Sure | None:
     return Sure() if one.got.data == one.due.data + b"\0" and _length(evidence, one) == len(one.due.data) + 1 else None
 
 
-@cause(CAUSES, "trims", LAB, text="A carriage return was taken off with the newline. It belongs to the line, and nothing here goes.")
+@cause(CAUSES, "trims", LAB, text="A carriage return was taken off with the newline. It belongs to the line, and "
+       "nothing here goes.")
 def trims(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None or one.got.data == one.due.data:
@@ -588,8 +609,8 @@ def trims(evidence: Evidence) -> Sure | None:
     return Sure() if one.got.data == one.due.data.replace(b"\r\n", b"\n") else None
 
 
-@cause(CAUSES, "just-fits", LAB, text="It fits exactly, and was refused. A line may have cap - 1 bytes beside its NUL, and the body of a message "
-       "cap: the header isn't stored there.")
+@cause(CAUSES, "just-fits", LAB, text="It fits exactly, and was refused. A line may have cap - 1 bytes beside its "
+       "NUL, and the body of a message cap: the header isn't stored there.")
 def just_fits(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line", "recv_message")
     if one is None or one.due is None or one.got is None or (one.got.result, one.got.errno) != EMSGSIZE:
@@ -598,8 +619,8 @@ def just_fits(evidence: Evidence) -> Sure | None:
     return last_of(one) if one.due.result > 0 and len(one.due.data) == full else None
 
 
-@cause(CAUSES, "long-line-cut", LAB, text="A line too long was cut and passed off as a whole one. When the room is full and there is no "
-       "newline, there is more: that is EMSGSIZE here.")
+@cause(CAUSES, "long-line-cut", LAB, text="A line too long was cut and passed off as a whole one. When the room is "
+       "full and there is no newline, there is more: that is EMSGSIZE here.")
 def long_line_cut(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line")
     if one is None or one.due is None or one.got is None or (one.due.result, one.due.errno) != EMSGSIZE:
@@ -607,8 +628,8 @@ def long_line_cut(evidence: Evidence) -> Sure | None:
     return last_of(one) if one.got.result > 0 and one.stream.startswith(one.got.data) else None
 
 
-@cause(CAUSES, "empty-is-end", LAB, text="Something empty was taken for the end: a line that is only its newline, or a message of length 0. The "
-       "end is when recv() gives 0.")
+@cause(CAUSES, "empty-is-end", LAB, text="Something empty was taken for the end: a line that is only its newline, "
+       "or a message of length 0. The end is when recv() gives 0.")
 def empty_is_end(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_line", "recv_message")
     if one is None or one.due is None or one.got is None or one.got.result != 0 or one.at_end:
@@ -619,8 +640,8 @@ def empty_is_end(evidence: Evidence) -> Sure | None:
 
 # ---- a length in front ------------------------------------------------------------------------------
 
-@cause(CAUSES, "no-ntohl", LAB, text="The length's four bytes were read in your machine's order: 5 is 83,886,080 then. A length on the wire is "
-       "in network order, and ntohl() turns it.")
+@cause(CAUSES, "no-ntohl", LAB, text="The length's four bytes were read in your machine's order: 5 is 83,886,080 "
+       "then. A length on the wire is in network order, and ntohl() turns it.")
 def no_ntohl(evidence: Evidence) -> Sure | None:
     one, length = answered(evidence, "recv_message"), None
     if one is not None and one.due is not None and one.due.result == 1:
@@ -631,22 +652,23 @@ def no_ntohl(evidence: Evidence) -> Sure | None:
     return last_of(one) if turned > one.room and (one.got.result, one.got.errno) == EMSGSIZE else None
 
 
-@cause(CAUSES, "header-counted", LAB, text="The header's four bytes were counted as part of the body. *len is the length of the body alone, "
-       "what the header says.")
+@cause(CAUSES, "header-counted", LAB, text="The header's four bytes were counted as part of the body. *len is the "
+       "length of the body alone, what the header says.")
 def header_counted(evidence: Evidence) -> Sure | None:
     return next((Sure() for one in deliveries(evidence) if one.function == "recv_message" and one.got is not None
                  and one.got.result == 1 and _length(evidence, one) == (announced(one) or 0) + HEADER), None)
 
 
-@cause(CAUSES, "len-unset", LAB, text="The length was never told: the caller's variable is as it was. *len or *reply_len is set whenever there "
-       "is something to tell the length of.")
+@cause(CAUSES, "len-unset", LAB, text="The length was never told: the caller's variable is as it was. *len or "
+       "*reply_len is set whenever there is something to tell the length of.")
 def len_unset(evidence: Evidence) -> Sure | None:
-    return next((Sure() for one in deliveries(evidence) if one.got is not None and one.function in ("recv_message", "client_ask")
-                 and one.got.result == (1 if one.function == "recv_message" else 0) and _length(evidence, one) == -1), None)
+    good = {"recv_message": 1, "client_ask": 0}
+    return next((Sure() for one in deliveries(evidence) if one.got is not None and one.function in good
+                 and one.got.result == good[one.function] and _length(evidence, one) == -1), None)
 
 
-@cause(CAUSES, "returns-count", LAB, text="The length was returned. It goes into *len or *reply_len; what is returned says how it went, and that "
-       "is 1 for a message and 0 for a reply.")
+@cause(CAUSES, "returns-count", LAB, text="The length was returned. It goes into *len or *reply_len; what is "
+       "returned says how it went, and that is 1 for a message and 0 for a reply.")
 def returns_count(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_message", "client_ask")
     if one is None or one.due is None or one.got is None or one.got.result <= 1:
