@@ -198,3 +198,60 @@ def test_restarted_at_once_after_nc(tmp_path_factory: pytest.TempPathFactory) ->
             assert nc.stdout == "good-bye\n" and process.wait(timeout=60) == 0
         shown = subprocess.run(["ss", "-Htan", f"sport = :{port}"], capture_output=True, text=True).stdout
         assert state() == f"{port}: {'held by TIME_WAIT' if 'TIME-WAIT' in shown else 'free'}"
+
+
+@pytest.fixture(scope="module")
+def buffers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(LABS["lab6"], tmp_path_factory.mktemp("lab6"))
+
+
+def letters(size: int) -> bytes:
+    """What the program of lab 6 sends."""
+    return (b"abcdefghijklmnopqrstuvwxyz" * (size // 26 + 1))[:size]
+
+
+def test_a_megabyte_reaches_nc_before_the_end(buffers: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with open(tmp_path / "received", "wb") as received:
+        nc = subprocess.Popen(["nc", "-l", "127.0.0.1", str(port)], stdin=subprocess.DEVNULL, stdout=received)
+        wait_for_listener(port)
+        done = subprocess.run([buffers, "--buffers", "4096", "finish", "1000000", "60000", "127.0.0.1", str(port)],
+                              capture_output=True, text=True, timeout=60)
+        assert (done.stdout, nc.wait(timeout=60)) == ("finished 1000000\n", 0)
+    assert (tmp_path / "received").read_bytes() == letters(1000000)
+
+
+def test_an_exchange_with_socat(buffers: Path) -> None:
+    port = free_port()
+    with subprocess.Popen(["socat", f"TCP4-LISTEN:{port},bind=127.0.0.1,rcvbuf=4096,sndbuf=4096", "EXEC:cat"]) as socat:
+        wait_for_listener(port)
+        done = subprocess.run([buffers, "--buffers", "4096", "exchange", "300000", "127.0.0.1", str(port)],
+                              capture_output=True, text=True, timeout=60)
+        socat.kill()
+    assert done.stdout == "exchanged 300000\n"
+
+
+def queues_of(words: str) -> list[str]:
+    """Recv-Q and Send-Q of the one connection that ss finds."""
+    found = subprocess.run(["ss", "-tnH", words], capture_output=True, text=True).stdout.split()
+    return found[1:3]
+
+
+def test_the_queues_as_ss_shows_them(buffers: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with subprocess.Popen([buffers, "--buffers", "4096", "queues", "3000", "127.0.0.1", str(port)], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+            assert program.stdin is not None and program.stdout is not None
+            connection = server.accept()[0]
+            connection.sendall(b"hello")
+            program.stdin.write("\n")
+            program.stdin.flush()
+            program.stdout.readline()
+            deadline = time.monotonic() + 20
+            while queues_of(f"dport = :{port}") != ["5", "0"] or queues_of(f"sport = :{port}") != ["3000", "0"]:
+                assert time.monotonic() < deadline
+            program.stdin.write("\n")
+            program.stdin.close()
+            assert program.stdout.readline() == "unsent 0 unacked 0 unread 5\n"
+            connection.close()
