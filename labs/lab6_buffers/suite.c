@@ -14,7 +14,7 @@
 #define WITH(server) LOOPBACK, port_of(server)
 #define LONG "20000" /* ms: a time limit that no right program reaches */
 
-enum { SMALL_BUFFER = 4096, BETWEEN = 60000 /* far more than fits between the two */ };
+enum { SMALL_BUFFER = 4096, BETWEEN = 30000 /* far more than fits between the two */ };
 
 static const char *number(long long n)
 {
@@ -176,7 +176,7 @@ Test(sizes, connects_with_them, .description = "connect_with_buffers() connects,
 Test(sizes, in_time, .description = "the receive buffer's size holds from the first byte: no more than that comes")
 {
     unsigned size = random_number(3000, 5000);
-    struct peer server = peer_listens("send 200000 random bytes; stay silent");
+    struct peer server = peer_listens("send 60000 random bytes; stay silent");
     struct run run = start_student(.function = "connect_with_buffers", .args = {WITH(server), "0", number(size)},
                                    .stay = true);
     wait_calls(run, 1);
@@ -546,11 +546,11 @@ Test(backpressure, when_the_time_is_over,
 
 Test(backpressure, the_whole_time, .description = "the time is for all waits together: it doesn't begin anew at each")
 {
-    struct bytes message = random_bytes(2 * BETWEEN);
+    struct bytes message = random_bytes(4 * BETWEEN);
     struct peer server = peer_listens(
         format("small buffers; accept; %sreceive to end", a_little_at_each_go("receive 7000 bytes")));
     struct run run = start_student(.function = "send_within", .input = message,
-                                   .args = {SMALL, WITH(server), "200", number(2 * BETWEEN)});
+                                   .args = {SMALL, WITH(server), "200", number(4 * BETWEEN)});
     wait_full(server);
     int slept = 0;
     while (slept < 260 && sleeps_for(run, 20)) {

@@ -228,6 +228,17 @@ def test_a_silent_peer_stays() -> None:
 # ---- connections ----
 
 
+def test_a_deaf_peer_acknowledges_nothing() -> None:
+    with talk("send 'hello'; go deaf; never read") as (peer, sock):
+        until(lambda: peer.finished)
+        sock.send(b"x" * 1000)
+        time.sleep(0.05)                # longer than any acknowledgement is held back
+        ours = kernel.lookup(sock.getsockname(), peer.address)
+        theirs = kernel.lookup(peer.address, sock.getsockname())
+        assert ours is not None and (ours.receive_queue, ours.send_queue) == (5, 1000)
+        assert theirs is not None and theirs.receive_queue == 0
+
+
 def test_one_connection_only_is_served() -> None:
     with talk("close") as (peer, _), socket.create_connection(peer.address), socket.create_connection(peer.address):
         finish(peer)

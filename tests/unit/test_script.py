@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from grader.script import (
-    Accept, Close, Closing, Crowd, Door, Echo, Expect, ExpectClosing, HalfClose, Pacing, Random, ReceiveBytes,
-    ReceiveLine, ReceiveToEnd, Reset, Same, ScriptError, Send, Statement, Stay, WaitForGo, WaitUntilRead, check_role,
+    Accept, Close, Closing, Crowd, Door, Echo, Expect, ExpectClosing, GoDeaf, HalfClose, Pacing, Random,
+    ReceiveBytes, ReceiveLine, ReceiveToEnd, Reset, Same, ScriptError, Send, Statement, Stay, WaitForGo, WaitUntilRead, check_role,
     parse,
 )  # fmt: skip
 
@@ -39,6 +39,7 @@ from grader.script import (
     ("reset after 1000 bytes", (ReceiveBytes(1000), Reset())),
     ("reset", (Reset(),)),
     ("never read", (Stay(),)),
+    ("wait for go; go deaf; never read", (WaitForGo(), GoDeaf(), Stay())),
     ("accept; stay silent", (Accept(), Stay())),
     ("wait for go; accept; wait until read", (WaitForGo(), Accept(), WaitUntilRead())),
     (" ;; send 'x' ;\n\n; close;", (Send((b"x",)), Close())),
