@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import signal
@@ -30,6 +31,7 @@ SLEEPS = {                                          # what the kernel calls what
     "read": frozenset({"read", "readv"}),
     "send": frozenset({"sendto", "sendmsg", "sendmmsg", "write", "writev"}),
 }
+PIPE_BYTES, MOST_PIPE_BYTES = 1 << 16, 1 << 20     # what a pipe holds before anybody reads, and can be made to hold
 MAX_READ = 1 << 20                                  # of standard output, as evidence
 SIGN_SECONDS = 8                                    # for the sandbox to begin, which takes 5 ms
 TROUBLE = KIT / "build" / "trouble.log"
@@ -170,6 +172,8 @@ class StudentRun:
             places["stdin"] = places["stdout"] = theirs
         elif kind == "held":
             theirs, self._input = os.pipe()
+            if len(self.request.input) > PIPE_BYTES:
+                fcntl.fcntl(self._input, fcntl.F_SETPIPE_SZ, MOST_PIPE_BYTES)
             places["stdin"] = theirs
         else:
             theirs = os.memfd_create("stdin")

@@ -835,7 +835,7 @@ Test(deadlock, waits_for_room,
      .description = "all is received, and it waits for room to send without burning the processor")
 {
     struct bytes out = random_bytes(BETWEEN), in = random_bytes(500);
-    struct peer server = peer_listens("small buffers; send $1 'and more'; wait for go; receive to end", .data = {in});
+    struct peer server = peer_listens("small buffers; send $1 'and more' at once; wait for go; receive to end", .data = {in});
     struct run run = start_student(.function = "exchange", .input = out,
                                    .args = {SMALL, "--rest", WITH(server), number(BETWEEN), "500"});
     wait_full(server);
