@@ -796,13 +796,17 @@ Test(deadlock, nothing_to_send, .description = "with out_len 0 it only receives"
     expect_happy(server);
 }
 
-Test(deadlock, nothing_to_receive, .description = "with in_len 0 it only sends, and waits for nothing")
+Test(deadlock, nothing_to_receive, .description = "with in_len 0 it only sends, whatever the peer has sent")
 {
-    struct bytes out = random_bytes(BETWEEN);
-    struct peer server = peer_listens("small buffers; receive to end slowly");
-    struct run run = run_student(.function = "exchange", .input = out,
-                                 .args = {SMALL, WITH(server), number(BETWEEN), "0"});
+    struct bytes out = random_bytes(BETWEEN), more = bytes_of("not for you");
+    struct peer server = peer_listens("small buffers; send $1; half-close; receive to end slowly", .data = {more});
+    struct run run = start_student(.function = "exchange", .input = out, .input_kind = INPUT_HELD,
+                                   .args = {"--hold", "--rest", SMALL, WITH(server), number(BETWEEN), "0"});
+    wait_peer_settled(server);
+    type_text(run, "\n");
+    finish(run);
     expect_in(run, bytes_of(""));
+    expect_same(run, "what was left after exchange()", bytes_reported(run, "rest"), more);
     expect_received(server, out);
 }
 
@@ -835,7 +839,8 @@ Test(deadlock, waits_for_room,
      .description = "all is received, and it waits for room to send without burning the processor")
 {
     struct bytes out = random_bytes(BETWEEN), in = random_bytes(500);
-    struct peer server = peer_listens("small buffers; send $1 'and more' at once; wait for go; receive to end", .data = {in});
+    struct peer server = peer_listens("small buffers; send $1 'and more' at once; wait for go; receive to end",
+                                      .data = {in});
     struct run run = start_student(.function = "exchange", .input = out,
                                    .args = {SMALL, "--rest", WITH(server), number(BETWEEN), "500"});
     wait_full(server);
