@@ -609,13 +609,19 @@ Test(backpressure, interrupted, .description = "a signal may interrupt each call
     expect_sent_all(run, server, message);
 }
 
-/* Who polls before the first send has taken nothing: that is right as well. */
-Test(backpressure, interrupted_all_the_time, .description = "however often it is interrupted, the time runs on")
+/* The wait is held until its time is over, and only then interrupted. Who polls before the first send has taken
+ * nothing: that is right as well. */
+Test(backpressure, interrupted_late, .description = "an interrupted wait doesn't begin anew: the time has run on")
 {
     struct peer server = peer_listens("small buffers; never read");
-    struct run run = run_student(.function = "send_within", .input = random_bytes(BETWEEN),
-                                 .faults = "poll fails with EINTR",
-                                 .args = {SMALL, WITH(server), "30", number(BETWEEN)});
+    struct run run = start_student(.function = "send_within", .input = random_bytes(BETWEEN),
+                                   .faults = "poll 1 waits; poll 1 fails with EINTR",
+                                   .args = {SMALL, WITH(server), "200", number(BETWEEN)});
+    for (int slept = 0; slept < 260 && sleeps_for(run, 20);)
+        slept += 20;
+    release(run);
+    expect(!sleeps_for(run, 120), "the timeout was 200 ms; interrupted after 260 ms, send_within() waits again");
+    wait_exit(run);
     long long sent = result_of(run, 1);
     expect((sent > 0 && sent < BETWEEN) || (sent == -1 && errno_of(run, 1) == ETIMEDOUT),
            "send_within() returned %s; some of %d bytes fit, and not all", returned(run, 1), BETWEEN);
