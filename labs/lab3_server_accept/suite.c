@@ -541,8 +541,8 @@ Test(one_after_another, serves_three_clients,
 Test(one_after_another, clients_in_the_queue,
      .description = "clients that wait in the queue are served when their turn comes")
 {
-    struct run run = start_student(.function = "server_run", .args = {"20"}, .stay = true);
-    struct peer clients = peer_connects(run, "20 clients, each: " ECHO_ROUND);
+    struct run run = start_student(.function = "server_run", .args = {"10"}, .stay = true);
+    struct peer clients = peer_connects(run, "10 clients, each: " ECHO_ROUND);
     finish(run);
     expect_result(run, 0);
     expect_happy(clients);
@@ -570,15 +570,15 @@ Test(one_after_another, no_limit, .description = "with 0 there is no limit: it g
     expect(listener_address(run)[0] != '\0', "after six clients the listener is gone, though there is no limit");
 }
 
-Test(one_after_another, nothing_left_open, .description = "fifty clients later no connection is left open")
+Test(one_after_another, nothing_left_open, .description = "two dozen clients later no connection is left open")
 {
-    struct run run = start_student(.function = "server_run", .args = {"50"}, .stay = true);
+    struct run run = start_student(.function = "server_run", .args = {"24"}, .stay = true);
     wait_listening(run);
     int before = descriptors_of(run);
-    struct peer clients = peer_connects(run, "50 clients in turn: " ECHO_ROUND);
+    struct peer clients = peer_connects(run, "24 clients in turn: " ECHO_ROUND);
     expect_happy(clients);
     wait_calls(run, 1);
-    expect_no_leak(run, before, 50);
+    expect_no_leak(run, before, 24);
 }
 
 Test(one_after_another, the_program_tells_what_happens,
@@ -698,17 +698,17 @@ Test(bad_clients, leaves_without_its_answer,
     expect_result(run, 0);
 }
 
-Test(bad_clients, bad_ones_leave_nothing_open, .description = "fifty clients that reset leave no descriptor open")
+Test(bad_clients, bad_ones_leave_nothing_open, .description = "two dozen clients that reset leave no descriptor open")
 {
-    struct run run = start_student(.function = "server_run", .args = {"51"}, .stay = true);
+    struct run run = start_student(.function = "server_run", .args = {"25"}, .stay = true);
     wait_listening(run);
     int before = descriptors_of(run);
-    struct peer bad = peer_connects(run, "50 clients in turn: send 'hello'; expect 'hello'; reset");
+    struct peer bad = peer_connects(run, "24 clients in turn: send 'hello'; expect 'hello'; reset");
     expect_happy(bad);
     struct peer good = peer_connects(run, ECHO_ROUND);
     expect_happy(good);
     wait_calls(run, 1);
-    expect_no_leak(run, before, 50);
+    expect_no_leak(run, before, 24);
 }
 
 Test(bad_clients, no_descriptor_left,
