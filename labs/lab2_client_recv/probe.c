@@ -150,7 +150,7 @@ static void probe_receive(const struct options *options, uint16_t port)
     const char *function = options->words[0];
     bool message = strcmp(function, "recv_message") == 0;
     size = count_argument("SIZE", options->words[3], MOST);
-    room = malloc(size + 2 * GUARD_LEN);
+    room = malloc(size + (size_t)2 * GUARD_LEN);
     int fd = dial(options->words[1], port, NULL, 0);
     if (room == NULL || fd == -1)
         give_up("no memory, or no connection");
@@ -162,7 +162,7 @@ static void probe_receive(const struct options *options, uint16_t port)
     long long before = 0, behind = 0;
     for (unsigned i = 1; i <= options->times; i++) {
         size_t len = (size_t)-1;
-        memset(room, GUARD, size + 2 * GUARD_LEN);
+        memset(room, GUARD, size + (size_t)2 * GUARD_LEN);
         report_begin();
         ssize_t result = call(function, fd, &len);
         report_call(result, errno);

@@ -110,8 +110,8 @@ Test(one_recv, at_most_cap, .description = "cap is the most: what there is no ro
     struct run run = run_student(.function = "recv_some", .times = "2",
                                  .args = {"--when-left", "--rest", LOOPBACK, port_of(server), number_text(cap)});
     expect_data(run, 1, part(message, 0, cap));
-    expect_data(run, 2, part(message, cap, 2 * cap));
-    expect_rest(run, part(message, 2 * cap, message.len));
+    expect_data(run, 2, part(message, cap, (size_t)2 * cap));
+    expect_rest(run, part(message, (size_t)2 * cap, message.len));
 }
 
 Test(one_recv, one_piece_a_call, .description = "what is sent in pieces comes in pieces: each call gets the next")
@@ -244,13 +244,13 @@ Test(exactly_n, borders_within_and_between,
      .description = "a piece may hold the end of one message and the start of the next")
 {
     unsigned len = random_number(30, 99);
-    struct bytes all = random_bytes(2 * len);
-    struct peer server = peer_listens("send $1 $2 $3 in pieces; close",
-                                      .data = {part(all, 0, 9), part(all, 9, len + 5), part(all, len + 5, 2 * len)});
+    struct bytes all = random_bytes((size_t)2 * len);
+    struct peer server = peer_listens("send $1 $2 $3 in pieces; close", .data = {part(all, 0, 9), part(all, 9, len + 5),
+                                                                                 part(all, len + 5, (size_t)2 * len)});
     struct run run = run_student(.function = "recv_exactly", .times = "2",
                                  .args = {LOOPBACK, port_of(server), number_text(len)});
     expect_data(run, 1, part(all, 0, len));
-    expect_data(run, 2, part(all, len, 2 * len));
+    expect_data(run, 2, part(all, len, (size_t)2 * len));
 }
 
 Test(exactly_n, waits_for_no_more,

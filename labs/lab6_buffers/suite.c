@@ -14,7 +14,7 @@
 #define WITH(server) LOOPBACK, port_of(server)
 #define LONG "20000" /* ms: a time limit that no right program reaches */
 
-enum { SMALL_BUFFER = 4096, BETWEEN = 30000 /* far more than fits between the two */ };
+enum { SMALL_BUFFER = 4096, BETWEEN = 30000, MUCH = 4 * BETWEEN /* far more than fits between the two */ };
 
 static const char *number(long long n)
 {
@@ -546,11 +546,11 @@ Test(backpressure, when_the_time_is_over,
 
 Test(backpressure, the_whole_time, .description = "the time is for all waits together: it doesn't begin anew at each")
 {
-    struct bytes message = random_bytes(4 * BETWEEN);
+    struct bytes message = random_bytes(MUCH);
     struct peer server = peer_listens(
         format("small buffers; accept; %sreceive to end", a_little_at_each_go("receive 7000 bytes")));
     struct run run = start_student(.function = "send_within", .input = message,
-                                   .args = {SMALL, WITH(server), "200", number(4 * BETWEEN)});
+                                   .args = {SMALL, WITH(server), "200", number(MUCH)});
     wait_full(server);
     int slept = 0;
     while (slept < 260 && sleeps_for(run, 20)) {

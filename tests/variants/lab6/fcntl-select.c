@@ -151,7 +151,7 @@ ssize_t send_within(int fd, const void *data, size_t len, int timeout_ms)
     while (sent < len) {
         ssize_t n = write(fd, (const char *)data + sent, len - sent);
         if (n > 0) {
-            sent += n;
+            sent += (size_t)n;
             continue;
         }
         if (errno == EINTR)
@@ -181,14 +181,14 @@ int exchange(int fd, const void *out, size_t out_len, void *in, size_t in_len)
         if (is & 2) {
             ssize_t n = write(fd, (const char *)out + sent, out_len - sent);
             if (n > 0)
-                sent += n;
+                sent += (size_t)n;
             else if (errno != EINTR && errno != EAGAIN)
                 result = -1;
         }
         if ((is & 1) && result == 0) {
             ssize_t n = read(fd, (char *)in + got, in_len - got);
             if (n > 0)
-                got += n;
+                got += (size_t)n;
             else if (n == 0) {
                 errno = EPROTO;
                 result = -1;
