@@ -110,8 +110,9 @@ Test(own_argument, tells_who_came_and_went,
      .description = "each client is told with its address, when it comes and when it goes")
 {
     struct run run = a_server();
-    struct peer client = peer_connects(run, "send $1; expect $1; half-close; expect end",
-                                       .data = {random_text(random_number(10, 40))}, .at = "127.0.0.9");
+    struct peer client = peer_connects(
+        run, "send $1; expect $1; half-close; expect end", .data = {random_text(random_number(10, 40))},
+        .at = format("127.%u.%u.%u", random_number(100, 254), random_number(100, 254), random_number(100, 254)));
     expect_happy(client);
     wait_settled(run);
     expect_line(run, format("client %s", address_of(client)));
@@ -352,6 +353,20 @@ Test(counters, bad_ones_count_too,
     expect_stats(run, 1, 0, 7, 35);
 }
 
+Test(counters, who_was_turned_away_counts_nowhere,
+     .description = "a client for whom there was no thread is neither connected nor served")
+{
+    struct run run = start_student(.function = "server_stats", .input_kind = INPUT_HELD,
+                                   .faults = "pthread_create 3 fails with EAGAIN");
+    long long served = 0;
+    for (int i = 0; i < 3; i++) { /* which of them it hits depends on the threads that a server has of its own */
+        struct peer client = peer_connects(run, "send 'x'; expect 'x'; half-close; expect end");
+        wait_done(client);
+        served += received_by(client).len > 0;
+    }
+    expect_stats(run, 1, 0, served, served);
+}
+
 Test(counters, exact_after_a_storm,
      .description = "forty clients at once, a hundred words each: no client and no byte is lost")
 {
@@ -410,6 +425,7 @@ Test(bad_clients, a_reset_ends_one_client, .description = "a client that resets 
     struct peer bad = peer_connects(run, "3 clients, each: send 'hello'; expect 'hello'; reset");
     expect_happy(bad);
     wait_settled(run);
+    expect_line(run, format("gone %s", address_of(bad)));
     go(good);
     expect_happy(good);
 }
@@ -583,7 +599,7 @@ Test(clean_stop, silent_ones_are_ended, .description = "silent clients don't kee
 Test(clean_stop, what_was_received_is_answered,
      .description = "what had come before the stop is still answered, and then comes the end")
 {
-    struct run run = a_server_to_stop("recv 1 waits");
+    struct run run = a_server_to_stop("recv 1 waits; recv takes at most 900 bytes");
     struct peer client = peer_connects(run, "send $1; expect $1; expect end",
                                        .data = {random_bytes(random_number(6000, 9000))});
     wait_settled(run);
