@@ -225,8 +225,11 @@ static void probe_run(const struct options *options, unsigned clients)
     if (options->take && pthread_create(&taker, NULL, take_number, &taken) != 0)
         give_up("pthread_create");
     for (unsigned i = 0; i < options->times; i++) {
-        if (i > 0) /* the one before is closed by now */
+        if (i > 0) {
+            if (listens(listener)) /* before TODO 6 nobody has closed it */
+                close(listener);
             listener = make_listener(options->listener);
+        }
         prepare(options, i);
         report_begin();
         int result = server_run(listener, clients);

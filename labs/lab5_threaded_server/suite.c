@@ -351,6 +351,7 @@ Test(counters, bad_ones_count_too,
     struct peer bad = peer_connects(run, "7 clients in turn: send 'hello'; expect 'hello'; reset");
     expect_happy(bad);
     expect_stats(run, 1, 0, 7, 35);
+    expect_line(run, format("gone %s", address_of(bad)));
 }
 
 Test(counters, who_was_turned_away_counts_nowhere,
@@ -425,7 +426,6 @@ Test(bad_clients, a_reset_ends_one_client, .description = "a client that resets 
     struct peer bad = peer_connects(run, "3 clients, each: send 'hello'; expect 'hello'; reset");
     expect_happy(bad);
     wait_settled(run);
-    expect_line(run, format("gone %s", address_of(bad)));
     go(good);
     expect_happy(good);
 }

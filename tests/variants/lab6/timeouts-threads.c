@@ -5,6 +5,7 @@
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -143,8 +144,15 @@ struct half {
     int fd;
     char *data;
     size_t len;
-    int error;
+    atomic_int *first; /* the error of the half that failed first: the other is only woken by it */
 };
+
+static void fail_first(struct half *h, int error)
+{
+    int none = 0;
+    atomic_compare_exchange_strong(h->first, &none, error);
+    shutdown(h->fd, SHUT_RDWR); /* wakes the other half */
+}
 
 static void *send_half(void *argument)
 {
@@ -154,8 +162,7 @@ static void *send_half(void *argument)
         if (n == -1 && errno == EINTR)
             continue;
         if (n == -1) {
-            h->error = errno;
-            shutdown(h->fd, SHUT_RDWR); /* wakes the other half */
+            fail_first(h, errno);
             return NULL;
         }
         h->data += n;
@@ -172,8 +179,7 @@ static void *recv_half(void *argument)
         if (n == -1 && errno == EINTR)
             continue;
         if (n <= 0) {
-            h->error = n == 0 ? EPROTO : errno;
-            shutdown(h->fd, SHUT_RDWR);
+            fail_first(h, n == 0 ? EPROTO : errno);
             return NULL;
         }
         h->data += n;
@@ -184,7 +190,8 @@ static void *recv_half(void *argument)
 
 int exchange(int fd, const void *out, size_t out_len, void *in, size_t in_len)
 {
-    struct half ours = {fd, (char *)out, out_len, 0}, theirs = {fd, in, in_len, 0};
+    atomic_int first = 0;
+    struct half ours = {fd, (char *)out, out_len, &first}, theirs = {fd, in, in_len, &first};
     pthread_t sender;
     int e = pthread_create(&sender, NULL, send_half, &ours);
     if (e != 0) {
@@ -193,9 +200,9 @@ int exchange(int fd, const void *out, size_t out_len, void *in, size_t in_len)
     }
     recv_half(&theirs);
     pthread_join(sender, NULL);
-    if (ours.error == 0 && theirs.error == 0)
+    if (first == 0)
         return 0;
-    errno = theirs.error != 0 && (ours.error == 0 || theirs.error != EPROTO) ? theirs.error : ours.error;
+    errno = first;
     return -1;
 }
 
