@@ -743,12 +743,12 @@ static void expect_in(struct run run, struct bytes expected)
 Test(deadlock, a_few_bytes, .description = "exchange() sends its bytes and receives those of the peer")
 {
     struct bytes out = random_bytes(random_number(100, 900)), in = random_bytes(random_number(100, 900));
-    struct peer server = peer_listens(format("wait for go; send $1; receive %zu bytes; expect end", out.len),
-                                      .data = {in});
+    struct peer server = peer_listens(format("send $1; receive %zu bytes; expect end", out.len), .data = {in});
     struct run run = start_student(.function = "exchange", .input = out, .stay = true,
-                                   .args = {WITH(server), number((long long)out.len), number((long long)in.len)});
-    wait_settled(run); /* all is sent, or it waits for the answer first: a few bytes allow both */
-    go(server);
+                                   .args = {"--hold", WITH(server), number((long long)out.len),
+                                            number((long long)in.len)});
+    wait_peer_settled(server); /* all that it is to receive is there */
+    type_text(run, "\n");
     finish(run);
     expect_in(run, in);
     expect_received(server, out);
