@@ -93,6 +93,19 @@ class RunSeen:
 
 
 @dataclass(frozen=True)
+class Happening:
+    """One event on a peer's side."""
+
+    time: int                       # ns, CLOCK_MONOTONIC: the clock of Call.began
+    connection: int                 # from 0
+    kind: str                       # of conversation.PeerEvent: "accepted", "sent", "end", …
+    data: bytes                     # the first bytes that went over the wire; with other kinds words
+    size: int                       # all bytes that went over the wire
+    local: str | None = None        # the connection's two addresses, "127.0.0.1:7788": the peer's own
+    remote: str | None = None       # and the program's
+
+
+@dataclass(frozen=True)
 class PeerSeen:
     """One scripted peer."""
 
@@ -108,6 +121,7 @@ class PeerSeen:
     happy: bool
     trouble: str | None
     story: tuple[str, ...]
+    events: tuple[Happening, ...] = ()
 
 
 @dataclass(frozen=True)

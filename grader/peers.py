@@ -214,6 +214,12 @@ class Peer:
         with self._changed:
             return tuple(self._stage.events)
 
+    @property
+    def ends(self) -> dict[int, tuple[Address, Address]]:
+        """The two addresses of each connection that has them, the peer's own first, by its number."""
+        with self._changed:
+            return {one.number: (one.local, one.remote) for one in self._conversations if one.local and one.remote}
+
     def story(self) -> list[str]:
         """What happened, in a few lines for a learner."""
         outcome = self.outcome

@@ -13,8 +13,9 @@ from pathlib import Path
 from . import channel, kernel
 from .build import Programs
 from .catalog import Lab
-from .evidence import Evidence, Failure, Held, PeerSeen, RunSeen, Trouble
+from .evidence import Evidence, Failure, Happening, Held, PeerSeen, RunSeen, Trouble
 from .faults import FaultError
+from .peers import Peer
 from .recording import resolve
 from .run import StudentRun
 from .sandbox import Sandbox
@@ -24,6 +25,8 @@ from .verbs.expectations import ExpectationVerbs
 from .verbs.looks import LookVerbs
 from .verbs.resources import ResourceVerbs
 from .verbs.sockets import SocketVerbs
+
+MOST_EVENTS, LAST_EVENTS = 4096, 64         # of a peer, kept as evidence
 
 
 class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
@@ -103,7 +106,20 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             script=said.script, role=said.role, address=f"{peer.address[0]}:{peer.address[1]}", port=peer.address[1],
             data=said.data, connections=len(outcome.connections), received=outcome.received,
             sent=first.sent if first else b"", ending=first.ending if first else "never", happy=outcome.happy,
-            trouble=outcome.trouble, story=tuple(peer.story()))
+            trouble=outcome.trouble, story=tuple(peer.story()), events=_happenings(peer))
+
+
+def _happenings(peer: Peer) -> tuple[Happening, ...]:
+    """A peer's events with the addresses; of very many the first ones, and the last, which say how it ended."""
+    events, ends = peer.events, peer.ends
+    if len(events) > MOST_EVENTS + LAST_EVENTS:
+        events = events[:MOST_EVENTS] + events[-LAST_EVENTS:]
+    found = []
+    for event in events:
+        local, remote = (f"{host}:{port}" for host, port in ends[event.connection]) if event.connection in ends \
+            else (None, None)
+        found.append(Happening(event.time_ns, event.connection, event.kind, event.data, event.size, local, remote))
+    return tuple(found)
 
 
 def status_of(failure: Failure, trouble: Trouble | None, runs: Sequence[RunSeen]) -> str:
