@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import unicodedata
+from collections.abc import Sequence
 from typing import TextIO
 
-ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "...", "█": "#", "░": ".", "►": ">", "│": "|", "“": '"', "”": '"',
+ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "...", "█": "#", "░": ".", "►": ">", "◄": "<", "─": "-", "│": "|", "“": '"', "”": '"',
          "’": "'", "–": "-", "×": "x", "→": "->"}
 COLOURS = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2"}
 
@@ -84,6 +85,11 @@ class Screen:
         """One line; what it holds is made safe first."""
         shown = self.safe(text)
         self._stream.write((self.paint(shown, colour) if colour else shown) + "\n")
+
+    def pieces(self, parts: Sequence[tuple[str, str]]) -> None:
+        """One line of several texts, each with its colour, "" for none."""
+        self._stream.write("".join(self.paint(self.safe(text), colour) if colour else self.safe(text)
+                                   for text, colour in parts) + "\n")
 
     def block(self, text: str, indent: int, colour: str = "") -> None:
         """Text wrapped to the screen's width, each line indented."""

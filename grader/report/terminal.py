@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..evidence import Evidence, Location, RunSeen
+from ..ladder import draw_lines, ladder_of
 from ..run import signal_words
 from ..text import quote
 from ..verdict import LabResult, StageResult, TestResult
@@ -12,6 +13,7 @@ from .screen import Screen, pad
 
 BAR = 10
 EXCERPT = 1                         # lines of source before and after the marked one
+LADDER = 4                          # columns before a ladder
 MAX_FAILURES = 4                    # told in full for a stage; the rest in a line each
 
 
@@ -57,8 +59,9 @@ def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str,
     score = f"{passed} of {len(stage.tests)} passed" if partial else f"{stage.score:>3}/{stage.stage.points}"
     screen.line(f"  {mark} {title} {score}", colour)
     failed = [test for test in stage.tests if test.status not in ("passed", "not_tried")]
+    laddered = False
     for test in failed[:MAX_FAILURES]:
-        _failure(screen, test, stage, source, told)
+        laddered = _failure(screen, test, stage, source, told, not laddered) or laddered
     for test in failed[MAX_FAILURES:]:
         screen.block(f"✗ {test.promise}: {test.message}", 6, "red")
     left = [test for test in stage.tests if test.status == "not_tried"]
@@ -77,18 +80,20 @@ def _reason(stage: StageResult) -> str:
 
 
 def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
-             told: set[tuple[str, Location | None]]) -> None:
+             told: set[tuple[str, Location | None]], draws: bool) -> bool:
+    """One failing test, with a ladder of the conversation if it draws; says whether there was one."""
     screen.block(f"✗ {test.promise}", 6, "red")
     screen.block(test.message, 8)
     if test.diagnosis is not None and (test.diagnosis.slug, test.location) in told:
         where = f", {test.location.file}:{test.location.line}" if test.location else ""
         screen.labelled("cause", f"{test.diagnosis.slug}, as above{where}", 8)
         screen.line()
-        return
+        return False
     if test.evidence is not None:
         for line in both_sides(test.evidence):
             screen.block(line, 8, "dim")
     _excerpt(screen, test.location, source, 10)
+    drawn = draws and test.evidence is not None and _ladder(screen, test.evidence, test.location)
     if test.diagnosis is not None:
         told.add((test.diagnosis.slug, test.location))
         screen.labelled("cause", f"{test.diagnosis.slug}: {test.diagnosis.text}", 8, "bold")
@@ -97,6 +102,17 @@ def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
     if read:
         screen.labelled("read", " · ".join(read), 8)
     screen.line()
+    return drawn
+
+
+def _ladder(screen: Screen, evidence: Evidence, where: Location | None) -> bool:
+    """The conversation as a ladder, where there was one."""
+    drawn = ladder_of(evidence, where)
+    if not drawn.tells:
+        return False
+    for line in draw_lines(drawn, screen.columns - LADDER, screen.safe):
+        screen.pieces([(" " * LADDER, ""), *line])
+    return True
 
 
 def both_sides(evidence: Evidence) -> list[str]:
