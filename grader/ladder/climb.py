@@ -58,11 +58,18 @@ def climb(runs: Sequence[RunSeen], peers: Sequence[PeerSeen], file: str, focus: 
     for run in runs:
         left += _programs_lane(run, peers, file, focus)
     left = _known_only(left, right)
+    if right or not any(peer.connections for peer in peers):
+        left = [_without_arrow(step) if step.kind == "connect" and step.link is None else step for step in left]
     right += _never_accepted(left, peers, namer) + _troubles(peers, namer)
     right.sort(key=lambda step: step.time)
     left, right = _few_connections(left, right, namer)
     rungs = _merge(_unread(left, right, namer), right, namer)
     return Ladder(f"your program ({file})", namer.heading, tuple(fold(_threads(rungs))))
+
+
+def _without_arrow(step: Step) -> Step:
+    """A connect() that reached no peer: of a datagram socket, or to a place where the peer isn't."""
+    return replace(step, rung=replace(step.rung, arrow=None))
 
 
 # ---- names ------------------------------------------------------------------------------------------
@@ -80,7 +87,7 @@ class _Namer:
         self.links = links
         plural = f"{words[0]}s" if len(set(words)) == 1 else "peers"
         self.heading = "" if not peers else "peer" if self.single else plural
-        if not links and alone and peers[0].role == "listens":      # nobody came: it may be the wrong address
+        if not links and alone and peers[0].role == "listens" and peers[0].connections == 0:      # nobody came: it may be the wrong address
             self.heading = f"peer at {peers[0].address}"
 
     def __call__(self, link: Link | None) -> str:

@@ -16,7 +16,7 @@ def label(arrow: Arrow, columns: int, safe: Callable[[str], str]) -> str:
     if arrow.words or not arrow.data:
         words = safe(arrow.words or (count(arrow.size, "byte") if arrow.size else ""))
         return words if width(words) <= columns else ""
-    for known in range(min(len(arrow.data), columns), 0, -1):
+    for known in range(min(len(arrow.data), 3 * columns), 0, -1):
         shown = safe(_shown(arrow.data, known, arrow.size))
         if width(shown) <= columns:
             return shown

@@ -73,4 +73,4 @@ class Ladder:
         wire = any(rung.right or rung.arrow is not None and rung.arrow.way is not Way.NONE for rung in self.rungs)
         begins = (("connect",), ("accept",), ("bind",))
         return wire and any(rung.key and rung.key[0] not in ("returned", "bookkeeping") for rung in own) or any(
-            rung.tone in (Tone.BAD, Tone.WAITS) and rung.key[:1] in begins for rung in own)
+            rung.key[:1] in begins and (rung.tone in (Tone.BAD, Tone.WAITS) or rung.key[0] == "connect") for rung in own)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..evidence import Call, Happening
 from ..faults import GROUPS
 from ..report.screen import width
-from ..text import count
+from ..text import count, quote
 
 SENDS, RECVS, ACCEPTS, POLLS = GROUPS["send"], GROUPS["recv"], GROUPS["accept"], GROUPS["poll"]
 OPENING = ("socket", "bind", "listen", "connect", *ACCEPTS)
@@ -19,7 +19,8 @@ OPTIONS = ("setsockopt", "getsockopt")
 THREADS = ("pthread_create", "pthread_join", "fork")
 UNTOLD = ("thread_start", "inet_pton", "inet_addr", "inet_aton", "getaddrinfo", "pthread_detach", "epoll_create1")    # where they succeed
 TOLD = (*OPENING, *SENDS, *RECVS, "close", "shutdown", *OPTIONS, *THREADS, *POLLS, "dup", "dup2", "dup3")
-_QUIET_0 = ("bind", "listen", "connect", "close", "shutdown", "fcntl", "ioctl", *OPTIONS, *THREADS)  # where 0 says no more than "done"
+_QUIET_0 = ("bind", "listen", "connect", "close", "shutdown", "fcntl", "ioctl", "sigaction", "signal", "getsockname", "getpeername",
+            "epoll_ctl", *OPTIONS, *THREADS)  # where 0 says no more than "done"
 _HOW = {0: "SHUT_RD", 1: "SHUT_WR", 2: "SHUT_RDWR"}
 _TYPES = {1: "SOCK_STREAM", 2: "SOCK_DGRAM", 3: "SOCK_RAW"}
 _TYPE_FLAGS = {0o4000: "SOCK_NONBLOCK", 0o2000000: "SOCK_CLOEXEC"}
@@ -99,6 +100,8 @@ def _arguments(call: Call) -> tuple[str, ...]:
         return f"…, {args[1]}, {args[2]}", "…"
     if call.name in POLLS:
         return "…", "…"
+    if call.name in ("inet_pton", "inet_addr", "inet_aton", "getaddrinfo") and call.data:
+        return (f"{quote(call.data, 24)}{'' if call.name == 'inet_addr' else ', …'}",)
     return ("…", "…") if args else ("", "")
 
 
@@ -159,7 +162,8 @@ def _option(call: Call) -> tuple[str, str]:
     level, number = call.args[1], call.args[2]
     names = _SOCKET_OPTIONS if level == socket.SOL_SOCKET else _TCP_OPTIONS if level == socket.IPPROTO_TCP else {}
     name = names.get(number, f"{level}, {number}")
-    value = f", {int.from_bytes(call.data[:4], 'little', signed=True)}" if len(call.data) == 4 else ""
+    numbers = [str(int.from_bytes(call.data[at:at + 4], "little", signed=True)) for at in range(0, len(call.data), 4)]
+    value = f", {numbers[0]}" if len(numbers) == 1 else f", {{{', '.join(numbers)}}}" if len(numbers) == 2 else ""
     return f"{call.fd}, {name}{value}", f"{call.fd}, {name}{value}"
 
 
@@ -167,8 +171,10 @@ def fault(call: Call) -> str:
     """What the test put in, said of this one call: "at most 7 bytes", "fails with EINTR"."""
     found = []
     for one in (call.faulted or "").split("; "):
-        what = re.search(r"takes (at most \d+ bytes?|\d+ to \d+ bytes?)|(fails with \w+)|leaves (errno \w+)|(waits)$", one)
+        what = re.search(r"takes (at most \d+ bytes?|\d+ to \d+ bytes?)|(fails with \w+)|(leaves errno \w+)|(waits)$", one)
         found.append(next((part for part in what.groups() if part), one) if what else one)
+    if any(one.startswith("fails with") for one in found):
+        found = [one for one in found if one.startswith("fails with")]
     held = "held here" if call.ended is None else "held until now"
     return "; ".join(held if one == "waits" else one for one in found)
 

@@ -17,6 +17,7 @@ MOST_LINES = 24
 GUTTER = 9                              # two marks, "given" or a line's number, two blanks
 LEAST_ARROW, GOOD_ARROW, MOST_ARROW = 14, 19, 26
 MOST_LEFT, MOST_RIGHT = 36, 26
+BARE_LEFT = 30                          # a call without an arrow widens its lane up to here
 COLOURS = {Tone.PLAIN: "", Tone.DIM: "dim", Tone.BAD: "red", Tone.WAITS: "yellow", Tone.END: "bold"}
 
 Line = list[tuple[str, str]]            # texts, each with its colour
@@ -38,7 +39,7 @@ def draw_lines(ladder: Ladder, columns: int, safe: Safe = str, most: int = MOST_
     """The ladder as lines of at most so many columns. safe: what makes a text fit for the terminal."""
     rungs = choose(ladder.rungs, most - 1)
     lanes = _lanes(ladder, rungs, columns, safe)
-    lines = [_heading(ladder, lanes)]
+    lines = [_heading(ladder, lanes, columns)]
     told: set[str] = set()
     for rung in rungs:
         lines += _rung(rung, lanes, columns, told)
@@ -49,7 +50,8 @@ def _lanes(ladder: Ladder, rungs: Sequence[Rung], columns: int, safe: Safe) -> _
     """As wide as what stands in them, as far as there is room; the arrows get the rest."""
     room = columns - GUTTER - 4         # a blank and a bar on both sides of the arrow
     full = [rung for rung in rungs if rung.arrow is not None or rung.left and rung.right]
-    lefts = [width(safe(_named(rung, rung.left))) for rung in full if rung.left]
+    lefts = [width(safe(_named(rung, rung.left))) for rung in rungs if rung.left]
+    lefts = [one for one, rung in zip(lefts, [rung for rung in rungs if rung.left]) if rung in full or one <= BARE_LEFT]
     shorts = [width(safe(_forms(rung)[-1])) for rung in full if rung.left]
     rights = [width(safe(rung.right)) for rung in rungs if rung.right]
     right = min(max([one for one in rights if one <= MOST_RIGHT] + [width(ladder.peers)]), MOST_RIGHT)
@@ -60,10 +62,11 @@ def _lanes(ladder: Ladder, rungs: Sequence[Rung], columns: int, safe: Safe) -> _
     return _Lanes(left, min(MOST_ARROW, room - left - right), right, safe, bool(ladder.peers))
 
 
-def _heading(ladder: Ladder, lanes: _Lanes) -> Line:
+def _heading(ladder: Ladder, lanes: _Lanes, columns: int) -> Line:
     program = clip(lanes.safe(ladder.program), lanes.left + lanes.arrow + 2, lanes.safe)
-    text = pad(" " * (GUTTER - 6) + "line", GUTTER) + pad(program, lanes.left + lanes.arrow + 4) + lanes.safe(ladder.peers)
-    return [(text.rstrip(), "bold")]
+    peers = lanes.safe(ladder.peers)
+    before = min(GUTTER + lanes.left + lanes.arrow + 4, columns - width(peers))
+    return [(f"{pad(clip(pad('   line', GUTTER) + program, before - 1, lanes.safe), before)}{peers}".rstrip(), "bold")]
 
 
 def _named(rung: Rung, text: str) -> str:

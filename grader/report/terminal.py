@@ -106,7 +106,9 @@ def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
 
 
 def _ladder(screen: Screen, evidence: Evidence, where: Location | None) -> bool:
-    """The conversation as a ladder, where there was one."""
+    """The conversation as a ladder, where there was one and the failure is about it."""
+    if evidence.failure.kind in ("memory", "output"):
+        return False
     drawn = ladder_of(evidence, where)
     if not drawn.tells:
         return False
