@@ -6,7 +6,7 @@ climb.py makes the rungs of evidence, fold.py keeps them few, terminal.py and sv
 from .climb import climb, ladder_of
 from .fold import choose
 from .model import Arrow, Ladder, Rung, Tone, Way
-from .svg import draw_svg
+from .svg import NARROW, WIDE, draw_svg
 from .terminal import draw_lines
 
-__all__ = ["Arrow", "Ladder", "Rung", "Tone", "Way", "choose", "climb", "draw_lines", "draw_svg", "ladder_of"]
+__all__ = ["Arrow", "Ladder", "NARROW", "Rung", "Tone", "WIDE", "Way", "choose", "climb", "draw_lines", "draw_svg", "ladder_of"]

@@ -301,9 +301,14 @@ def _few_connections(left: list[Step], right: list[Step], namer: _Namer) -> tupl
     """Of many connections one of each kind, with a word on how many are like it."""
     if len(namer.links) <= FEW:
         return left, right
+    lanes: dict[Link, tuple[list[Step], list[Step]]] = {link: ([], []) for link in namer.links}
+    for side, steps in enumerate((left, right)):
+        for step in steps:
+            if step.link in lanes:
+                lanes[step.link][side].append(step)
     kinds: dict[object, list[Link]] = {}
-    for link in namer.links:
-        kinds.setdefault(_signature(link, left, right), []).append(link)
+    for link, lane in lanes.items():
+        kinds.setdefault(_signature(*lane), []).append(link)
     troubled = {step.link for step in right if step.kind in ("still", "trouble")}
     order = sorted(kinds.values(), key=lambda group: (not troubled & set(group), -len(group), group))
     shown: dict[Link, str] = {}
@@ -318,10 +323,10 @@ def _few_connections(left: list[Step], right: list[Step], namer: _Namer) -> tupl
     return _only(left, shown, False), _only(right, shown, True)
 
 
-def _signature(link: Link, left: Sequence[Step], right: Sequence[Step]) -> object:
+def _signature(left: Sequence[Step], right: Sequence[Step]) -> object:
     """What two connections have in common that went alike: how often is no matter."""
-    ours = [(step.rung.key[0], step.rung.where, step.rung.tone) for step in left if step.link == link and step.rung.key]
-    theirs = [step.kind for step in right if step.link == link]
+    ours = [(step.rung.key[0], step.rung.where, step.rung.tone) for step in left if step.rung.key]
+    theirs = [step.kind for step in right]
     return frozenset(ours), tuple(ours[-1:]), frozenset(theirs), tuple(theirs[-1:])
 
 

@@ -4,21 +4,53 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ..report.screen import width
+from ..report import screen
 from .fold import choose
 from .labels import label
 from .model import Arrow, Ladder, Rung, Tone, Way
 from .terminal import clip
 
 MOST_RUNGS = 60
-WIDTH, ROW, TOP = 900, 22, 40
+ROW, TOP = 22, 40
 CHAR = 7.3                              # a column of 12 pixel monospace
-NUMBERS, LEFT, RIGHT = 52, 64, 640      # where numbers end, calls and the peer's words begin
-LINE_LEFT, LINE_RIGHT = 372, 628        # the two life lines
-CALL = int((LINE_LEFT - LEFT - 8) / CHAR)
-WORDS = int((WIDTH - RIGHT - 8) / CHAR)
-LABEL = int((LINE_RIGHT - LINE_LEFT - 40) / CHAR)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the columns stand, in pixels."""
+
+    width: int
+    numbers: int                    # where numbers end
+    left: int                       # where calls begin
+    line_left: int                  # the two life lines
+    line_right: int
+
+    @property
+    def right(self) -> int:
+        """Where the peer's words begin."""
+        return self.line_right + 10
+
+    @property
+    def calls(self) -> int:
+        """Columns of a call."""
+        return int((self.line_left - self.left - 8) / CHAR)
+
+    @property
+    def words(self) -> int:
+        """Columns of the peer's words."""
+        return int((self.width - self.right - 8) / CHAR)
+
+    @property
+    def label(self) -> int:
+        """Columns on an arrow."""
+        return int((self.line_right - self.line_left - 36) / CHAR)
+
+
+WIDE = Layout(900, 52, 64, 372, 628)
+NARROW = Layout(480, 44, 52, 236, 336)  # for a phone
+
 
 _STYLE = """
 .ladder{--ink:#1f2328;--dim:#656d76;--bad:#b3261e;--wait:#8a5300;--line:#c5ccd3;--paper:#ffffff;--mark:#fff3c4}
@@ -28,29 +60,33 @@ _STYLE = """
 .ladder .head{font-weight:bold}.ladder .end{font-weight:bold}
 .ladder .dim{fill:var(--dim)}.ladder .bad{fill:var(--bad)}.ladder .waits,.ladder .fault{fill:var(--wait)}
 .ladder .lane{stroke:var(--line);stroke-width:1.5}.ladder .arrow{stroke:var(--ink);stroke-width:1.2}
-.ladder .tip{fill:var(--ink)}.ladder .arrow.dim{stroke:var(--dim)}.ladder .focus{fill:var(--mark)}
+.ladder .tip{fill:var(--ink)}.ladder .tip.dim{fill:var(--dim)}.ladder .arrow.dim{stroke:var(--dim)}.ladder .focus{fill:var(--mark)}
 .ladder .back{fill:var(--paper)}
 @media print{.ladder{--ink:#000;--dim:#444;--bad:#800;--wait:#640;--line:#999;--paper:#fff;--mark:#eee}}
 """
 
 
-def draw_svg(ladder: Ladder, title: str = "the conversation", most: int = MOST_RUNGS) -> str:
+def draw_svg(ladder: Ladder, title: str = "the conversation", layout: Layout = WIDE, most: int = MOST_RUNGS) -> str:
     """One <svg> element. title: what a screen reader says first."""
     rungs = choose(ladder.rungs, most)
     body: list[str] = []
     told: set[str] = set()
     y = TOP + ROW
     for rung in rungs:
-        drawn, y = _rung(rung, y, told)
+        drawn, y = _rung(rung, y, told, layout)
         body += drawn
-    height = y + 4
-    lanes = "".join(f'<line class="lane" x1="{x}" y1="{TOP}" x2="{x}" y2="{height - 8}"/>' for x in (LINE_LEFT, LINE_RIGHT))
-    head = _text(NUMBERS, 26, "line", "dim", "end") + _text(LEFT, 26, ladder.program, "head") + \
-        _text(RIGHT, 26, ladder.peers, "head")
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+    width, height = layout.width, y + 4
+    lanes = "".join(f'<line class="lane" x1="{x}" y1="{TOP}" x2="{x}" y2="{height - 8}"/>'
+                    for x in (layout.line_left, layout.line_right))
+    room = layout.width - 12 - layout.left - screen.width(ladder.peers) * CHAR
+    head = _text(layout.numbers, 26, "line", "dim", "end") + \
+        _text(layout.left, 26, clip(ladder.program, int(room / CHAR) - 1), "head") + \
+        _text(*((layout.right, 26) if screen.width(ladder.peers) <= layout.words else (width - 12, 26)), ladder.peers, "head",
+              "start" if screen.width(ladder.peers) <= layout.words else "end")
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" style="max-width:100%;height:auto"><title>{plain(title)}</title>'
             f'<desc>{plain(describe(ladder, rungs))}</desc><style>{_STYLE}</style>'
-            f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>{lanes}{head}{"".join(body)}</svg>\n')
+            f'<rect class="paper" width="{width}" height="{height}" rx="6"/>{lanes}{head}{"".join(body)}</svg>\n')
 
 
 def describe(ladder: Ladder, rungs: Sequence[Rung]) -> str:
@@ -82,48 +118,69 @@ def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start")
     return f'<text x="{x:g}" y="{y:g}"{kind}{where}>{plain(text)}</text>'
 
 
-def _rung(rung: Rung, y: int, told: set[str]) -> tuple[list[str], int]:
+def _rung(rung: Rung, y: int, told: set[str], layout: Layout) -> tuple[list[str], int]:
     """What is drawn for a rung whose text stands at y, and where the next one stands."""
     if rung.gap:
-        return [_text(LEFT, y, f"… {rung.gap:,} more …", "dim")], y + ROW
+        return [_text(layout.left, y, f"… {rung.gap:,} more …", "dim")], y + ROW
     tone = "" if rung.tone is Tone.PLAIN else rung.tone.value
-    room = CALL if rung.arrow is not None else CALL + LABEL
-    forms = [f"{rung.thread}: {text}" if rung.thread and text else text for text in (rung.left, *rung.short)]
-    left = next((form for form in forms if width(form) <= room), forms[-1])
-    drawn = [f'<rect class="focus" x="4" y="{y - 15}" width="{LINE_LEFT - 8}" height="{ROW - 1}" rx="3"/>'] * rung.focus
+    arrow, notes = rung.arrow, rung.notes
+    if arrow is None and rung.tone is Tone.WAITS and notes and screen.width(notes[0]) <= layout.label:
+        arrow, notes = Arrow(Way.NONE, words=notes[0]), notes[1:]
     number = "given" if rung.given else str(rung.where.line) if rung.where else ""
-    drawn.append(_text(NUMBERS, y, ("! " if rung.fault else "") + number, "fault" if rung.fault else "dim", "end"))
-    drawn.append(_text(LEFT, y, clip(left, room), tone))
-    drawn += _arrow(rung.arrow, y, tone)
-    drawn.append(_text(RIGHT, y, clip(rung.right, WORDS), tone if not rung.left or rung.tone is Tone.DIM else ""))
+    drawn = [f'<rect class="focus" x="4" y="{y - 15}" width="{layout.line_left - 8}" height="{ROW - 1}" rx="3"/>'] * rung.focus
+    drawn.append(_text(layout.numbers, y, ("! " if rung.fault else "") + number, "fault" if rung.fault else "dim", "end"))
+    drawn += _call(rung, arrow, y, tone, layout)
+    drawn += _arrow(arrow, y, tone, layout)
+    drawn += _words(rung, arrow, y, tone, layout)
     y += ROW
     fault = f"the test: {rung.fault}" if rung.fault else ""
-    notes = [(fault, "fault")] if fault and fault not in told else []
+    below = [(fault, "fault")] if fault and fault not in told else []
     told.add(fault)
-    for note, style in [*notes, *((note, "waits" if rung.tone is Tone.WAITS else "dim") for note in rung.notes)]:
-        shown = clip(note, CALL + LABEL + WORDS)
-        drawn += [_behind(LEFT + 14, y, shown), _text(LEFT + 14, y, shown, style)]
+    for note, style in [*below, *((note, "waits" if rung.tone is Tone.WAITS else "dim") for note in notes)]:
+        shown = clip(note, int((layout.width - layout.left - 24) / CHAR))
+        drawn += [_behind(layout.left + 14, y, shown), _text(layout.left + 14, y, shown, style)]
         y += ROW
     return drawn, y
 
 
+def _call(rung: Rung, arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:
+    """The call, as long as there is room: over the lanes where nothing else stands there."""
+    alone = arrow is None and (not rung.right or rung.right.startswith("("))
+    room = int((layout.width - layout.left - 8) / CHAR) if alone else layout.calls
+    forms = [f"{rung.thread}: {text}" if rung.thread and text else text for text in (rung.left, *rung.short)]
+    text = clip(next((form for form in forms if screen.width(form) <= room), forms[-1]), room)
+    under = [_behind(layout.left, y, text)] if screen.width(text) > layout.calls else []
+    return [*under, _text(layout.left, y, text, tone)]
+
+
+def _words(rung: Rung, arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:
+    """The peer's words; long ones stand over the lanes where nothing else does."""
+    style = tone if not rung.left or rung.tone is Tone.DIM else ""
+    if screen.width(rung.right) <= layout.words:
+        return [_text(layout.right, y, rung.right, style)]
+    if arrow is not None or rung.left:
+        beside = rung.right.startswith("(")
+        return [] if beside else [_text(layout.right, y, clip(rung.right, layout.words), style)]
+    text = clip(rung.right, int((layout.width - layout.left - 16) / CHAR))
+    return [_behind(layout.width - 12 - screen.width(text) * CHAR, y, text), _text(layout.width - 12, y, text, style, "end")]
+
+
 def _behind(x: float, y: float, text: str) -> str:
     """Paper behind a text, so that no life line goes through it."""
-    return f'<rect class="back" x="{x - 3:g}" y="{y - 13}" width="{width(text) * CHAR + 6:g}" height="17"/>'
+    return f'<rect class="back" x="{x - 3:g}" y="{y - 13}" width="{screen.width(text) * CHAR + 6:g}" height="17"/>'
 
 
-def _arrow(arrow: Arrow | None, y: int, tone: str) -> list[str]:
+def _arrow(arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:
     if arrow is None:
         return []
-    middle = (LINE_LEFT + LINE_RIGHT) / 2
-    text = label(arrow, LABEL, str)
+    left, right = layout.line_left, layout.line_right
+    text = label(arrow, layout.label, str)
     if arrow.way is Way.NONE:
-        return [_text(LINE_LEFT + 16, y, text, tone)]
-    at = y - 4
+        return [_text(left + 16, y, text, tone)]
+    at, middle = y - 4, (left + right) / 2
     dim = " dim" if tone == "dim" else ""
-    tip = LINE_RIGHT - 2 if arrow.way is Way.OUT else LINE_LEFT + 2
-    back = tip - 8 if arrow.way is Way.OUT else tip + 8
-    line = f'<line class="arrow{dim}" x1="{LINE_LEFT + 2}" y1="{at}" x2="{LINE_RIGHT - 2}" y2="{at}"/>'
-    head = f'<polygon class="tip" points="{tip},{at} {back},{at - 4} {back},{at + 4}"/>'
-    words = [_behind(middle - width(text) * CHAR / 2, y, text), _text(middle, y, text, tone, "middle")] if text else []
+    tip, back = (right - 2, right - 10) if arrow.way is Way.OUT else (left + 2, left + 10)
+    line = f'<line class="arrow{dim}" x1="{left + 2}" y1="{at}" x2="{right - 2}" y2="{at}"/>'
+    head = f'<polygon class="tip{dim}" points="{tip},{at} {back},{at - 4} {back},{at + 4}"/>'
+    words = [_behind(middle - screen.width(text) * CHAR / 2, y, text), _text(middle, y, text, tone, "middle")] if text else []
     return [line, head, *words]

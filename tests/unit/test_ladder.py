@@ -20,7 +20,7 @@ import pytest
 from grader import keep
 from grader.causes import diagnose
 from grader.evidence import Call, Evidence, Failure, Happening, Location, PeerSeen, RunSeen, Trouble
-from grader.ladder import Ladder, Tone, Way, choose, draw_lines, draw_svg, ladder_of
+from grader.ladder import NARROW, WIDE, Ladder, Tone, Way, choose, draw_lines, draw_svg, ladder_of
 from grader.ladder.labels import label
 from grader.ladder.model import Arrow
 from grader.ladder.streams import Block, Piece, match, rest
@@ -328,16 +328,17 @@ def test_it_is_always_the_same(evidence: Evidence) -> None:
 
 @each
 def test_the_picture_is_sound(evidence: Evidence) -> None:
-    svg = draw_svg(ladder_of(evidence), f"{evidence.stage}: {evidence.test}")
-    root = ElementTree.fromstring(svg)
-    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
-    assert tags <= {"svg", "title", "desc", "style", "rect", "line", "text", "polygon"}
-    assert "http" not in svg.replace('xmlns="http://www.w3.org/2000/svg"', "") and " id=" not in svg
-    assert all(char.isprintable() or char == "\n" for char in svg)
-    right = float(root.attrib["width"])
-    for text in root.iter("{http://www.w3.org/2000/svg}text"):
-        if text.get("text-anchor") is None:
-            assert float(text.attrib["x"]) + width(text.text or "") * 7.3 <= right + 1, text.text
+    for layout in (WIDE, NARROW):
+        svg = draw_svg(ladder_of(evidence), f"{evidence.stage}: {evidence.test}", layout)
+        root = ElementTree.fromstring(svg)
+        tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+        assert tags <= {"svg", "title", "desc", "style", "rect", "line", "text", "polygon"}
+        assert "http" not in svg.replace('xmlns="http://www.w3.org/2000/svg"', "") and " id=" not in svg
+        assert all(char.isprintable() or char == "\n" for char in svg)
+        for text in root.iter("{http://www.w3.org/2000/svg}text"):
+            columns, x, anchor = width(text.text or "") * 7.3, float(text.attrib["x"]), text.get("text-anchor")
+            begin = x if anchor is None else x - columns if anchor == "end" else x - columns / 2
+            assert 0 <= begin and begin + columns <= layout.width + 1, text.text
 
 
 EVIL = b"</text><script>alert(1)</script>\x1b[31m&\"'\x00\x9b"
