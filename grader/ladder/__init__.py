@@ -1,9 +1,9 @@
 """The ladder of a test: what the program and its peers did, on one clock, in two lanes.
 
-climb.py makes the rungs of evidence, fold.py keeps them few, terminal.py and svg.py draw them. All are pure.
+rungs.py makes the rungs of evidence, fold.py keeps them few, terminal.py and svg.py draw them. All are pure.
 """
 
-from .climb import climb, ladder_of
+from .rungs import climb, ladder_of
 from .fold import choose
 from .model import Arrow, Ladder, Rung, Tone, Way
 from .svg import NARROW, WIDE, draw_svg

@@ -10,7 +10,8 @@ from .model import Arrow, Rung, Tone, Way
 
 SHOWN = 2                               # of a run, before it is counted
 WORTH = 3                               # so many at least are counted
-LONGEST_ROUND = 6
+LONGEST_ROUND = 12
+KEPT = 64                               # bytes of a run that are kept to be shown
 
 
 def fold(rungs: Sequence[Rung]) -> list[Rung]:
@@ -86,7 +87,10 @@ def _counted(run: Sequence[Rung]) -> Rung:
     first = of_key[0]
     size = sum(rung.arrow.size for rung in of_key if rung.arrow)
     way = next((rung.arrow.way for rung in of_key if rung.arrow and rung.arrow.way is not Way.NONE), Way.NONE)
-    arrow = Arrow(way, size=size, words=count(size, "byte")) if size else first.arrow
+    data = b"".join(rung.arrow.data for rung in of_key if rung.arrow)
+    whole = len(data) == size and size <= KEPT      # what came a byte at a time is better read in one
+    arrow = Arrow(way, data, size) if size and whole else Arrow(way, size=size, words=count(size, "byte")) if size else \
+        first.arrow
     words = f"× {len(of_key):,} more"
     name = first.left.partition("(")[0] if first.left else ""
     moved = sum(rung.moved for rung in run)
@@ -166,10 +170,9 @@ def _best(rungs: Sequence[Rung], keep: int) -> list[Rung]:
     for at, rung in enumerate(rungs):
         if at in chosen:
             found.append(rung)
-        elif found and found[-1].gap:
-            found[-1] = replace(found[-1], gap=found[-1].gap + 1)
-        else:
-            found.append(Rung(gap=1, weight=0))
+        elif at - 1 in chosen or at == 0:
+            gap = next((place for place in range(at, len(rungs)) if place in chosen), len(rungs)) - at
+            found.append(rung if gap == 1 and _lines(rung) == 1 else Rung(gap=gap, weight=0))
     return found
 
 

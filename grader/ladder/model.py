@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..evidence import Location
+from ..faults import GROUPS
 
 
 class Way(Enum):
@@ -67,10 +68,8 @@ class Ladder:
 
     @property
     def tells(self) -> bool:
-        """Whether there is a conversation to look at in which the student's code had a part, or one that failed to
-        begin."""
+        """Whether the student's code dialled, accepted, sent or received: then there is a conversation to look at."""
+        talks = ("connect", *GROUPS["accept"], *GROUPS["send"], *GROUPS["recv"])
         own = [rung for rung in self.rungs if rung.left and not rung.given]
-        wire = any(rung.right or rung.arrow is not None and rung.arrow.way is not Way.NONE for rung in self.rungs)
-        begins = (("connect",), ("accept",), ("bind",))
-        return wire and any(rung.key and rung.key[0] not in ("returned", "bookkeeping") for rung in own) or any(
-            rung.key[:1] in begins and (rung.tone in (Tone.BAD, Tone.WAITS) or rung.key[0] == "connect") for rung in own)
+        return any(rung.key and rung.key[0] in talks for rung in own) or any(
+            rung.tone is Tone.BAD and rung.key[:1] == ("bind",) for rung in own)

@@ -169,10 +169,12 @@ def _option(call: Call) -> tuple[str, str]:
 
 def fault(call: Call) -> str:
     """What the test put in, said of this one call: "at most 7 bytes", "fails with EINTR"."""
-    found = []
-    for one in (call.faulted or "").split("; "):
+    found: list[str] = []
+    for one in (call.faulted or "").split("; ") if call.faulted else ():
         what = re.search(r"takes (at most \d+ bytes?|\d+ to \d+ bytes?)|(fails with \w+)|(leaves errno \w+)|(waits)$", one)
         found.append(next((part for part in what.groups() if part), one) if what else one)
+    if call.result == 0:                # the end: nothing was shortened
+        found = [one for one in found if not one.endswith(("byte", "bytes"))]
     if any(one.startswith("fails with") for one in found):
         found = [one for one in found if one.startswith("fails with")]
     held = "held here" if call.ended is None else "held until now"

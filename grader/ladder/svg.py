@@ -127,9 +127,13 @@ def _rung(rung: Rung, y: int, told: set[str], layout: Layout) -> tuple[list[str]
     if arrow is None and rung.tone is Tone.WAITS and notes and screen.width(notes[0]) <= layout.label:
         arrow, notes = Arrow(Way.NONE, words=notes[0]), notes[1:]
     number = "given" if rung.given else str(rung.where.line) if rung.where else ""
-    drawn = [f'<rect class="focus" x="4" y="{y - 15}" width="{layout.line_left - 8}" height="{ROW - 1}" rx="3"/>'] * rung.focus
-    drawn.append(_text(layout.numbers, y, ("! " if rung.fault else "") + number, "fault" if rung.fault else "dim", "end"))
-    drawn += _call(rung, arrow, y, tone, layout)
+    call = _call(rung, arrow, layout)
+    long = screen.width(call) > layout.calls
+    until = layout.left + screen.width(call) * CHAR + 4 if long else layout.line_left - 4
+    drawn = [f'<rect class="focus" x="4" y="{y - 15}" width="{until - 4:g}" height="{ROW - 1}" rx="3"/>'] * rung.focus
+    drawn += [_behind(layout.left, y, call)] * (long and not rung.focus)
+    drawn += [_text(layout.numbers, y, ("! " if rung.fault else "") + number, "fault" if rung.fault else "dim", "end"),
+              _text(layout.left, y, call, tone)]
     drawn += _arrow(arrow, y, tone, layout)
     drawn += _words(rung, arrow, y, tone, layout)
     y += ROW
@@ -143,14 +147,12 @@ def _rung(rung: Rung, y: int, told: set[str], layout: Layout) -> tuple[list[str]
     return drawn, y
 
 
-def _call(rung: Rung, arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:
+def _call(rung: Rung, arrow: Arrow | None, layout: Layout) -> str:
     """The call, as long as there is room: over the lanes where nothing else stands there."""
     alone = arrow is None and (not rung.right or rung.right.startswith("("))
     room = int((layout.width - layout.left - 8) / CHAR) if alone else layout.calls
     forms = [f"{rung.thread}: {text}" if rung.thread and text else text for text in (rung.left, *rung.short)]
-    text = clip(next((form for form in forms if screen.width(form) <= room), forms[-1]), room)
-    under = [_behind(layout.left, y, text)] if screen.width(text) > layout.calls else []
-    return [*under, _text(layout.left, y, text, tone)]
+    return clip(next((form for form in forms if screen.width(form) <= room), forms[-1]), room)
 
 
 def _words(rung: Rung, arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:

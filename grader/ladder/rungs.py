@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import signal
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,7 @@ from .streams import Piece, match, rest
 
 LAST = 2**63                            # a time after all others
 REPORT = 900                            # the probe's descriptor for what it reports, and the first of the kit's own
+BLOCKED = 5_000_000                     # ns: a call that took so long has waited
 FEW = 3                                 # so many connections are all shown
 MOST_KINDS = 2                          # of more, one of each kind is shown, and of so many kinds
 _ENDS = ("end", "reset")
@@ -130,9 +132,10 @@ def _own(call: Call, link: Link | None, run: RunSeen, focus: Location | None) ->
         shown = "" if call.name in phrases.UNTOLD and not here else long
         rung = Rung(shown, (), call.where, tone=Tone.DIM, focus=here, weight=0, key=("bookkeeping", call.name, call.where))
         return Step(call.began, "local", link, rung)
+    on_wire = call.socket or link is not None or call.name not in (*SENDS, *RECVS)
     rung = Rung(long, tuple(short), call.where, thread=str(call.thread), tone=Tone.BAD if bad else Tone.PLAIN, focus=here,
-                fault=phrases.fault(call) if call.faulted else "", weight=_weight(call, bad),
-                key=(call.name, call.where, call.thread, link, bad and call.errno, call.result == 0, call.faulted))
+                fault=phrases.fault(call), weight=_weight(call, bad),
+                key=(call.name if on_wire else f"local {call.name}", call.where, call.thread, link, bad and call.errno, call.result == 0, call.faulted))
     if call.ended is None:
         rung = replace(rung, tone=Tone.WAITS, weight=8, notes=_never_ended(call, run))
     return _step(call, link, rung)
@@ -167,7 +170,8 @@ def _step(call: Call, link: Link | None, rung: Rung) -> Step:
     if call.name in SENDS and (call.socket or link is not None):
         sent = 0 if failed else moved
         arrow = Arrow(Way.OUT, call.data[:sent], sent) if sent else None
-        return Step(call.began if not failed else time, "send" if sent else "local", link, replace(rung, arrow=arrow),
+        held = failed or time - call.began > BLOCKED
+        return Step(time if held else call.began, "send" if sent else "local", link, replace(rung, arrow=arrow),
                     call.data[:sent], sent)
     if call.name in RECVS and (call.socket or link is not None):
         if call.result == 0 and call.size != 0 or call.errno == 104 and call.result == -1 and not call.faulted:
@@ -377,11 +381,21 @@ def _alone(step: Step, namer: _Namer) -> Rung:
 
 
 def _not_crossing(pairs: Sequence[_Pair]) -> list[_Pair]:
+    """As many as can be drawn as one: the longest rising sequence."""
+    ends: list[tuple[int, ...]] = []        # of the sequences of each length, the one that ends the lowest
+    last: list[int] = []
+    before: list[int] = []
+    order = sorted(pairs, key=lambda pair: (pair.left, tuple(-at for at in pair.right)))
+    for place, pair in enumerate(order):
+        length = bisect_left(ends, pair.right)
+        before.append(last[length - 1] if length else -1)
+        ends[length:length + 1], last[length:length + 1] = [pair.right], [place]
     kept: list[_Pair] = []
-    for pair in sorted(pairs, key=lambda pair: (pair.left, pair.right)):
-        if not kept or pair.left > kept[-1].left and pair.right[0] > kept[-1].right[-1]:
-            kept.append(pair)
-    return kept
+    at = last[-1] if last else -1
+    while at != -1:
+        kept.append(order[at])
+        at = before[at]
+    return kept[::-1]
 
 
 def _pairs(left: Sequence[Step], right: Sequence[Step]) -> list[_Pair]:
@@ -446,14 +460,14 @@ def _both(ours: Step, theirs: Sequence[Step], namer: _Namer) -> Rung:
 def _unread(left: list[Step], right: Sequence[Step], namer: _Namer) -> list[Step]:
     """Below the close a word on what the peer sent and the program never took; below its last rung without one."""
     found = list(left)
-    told = [at for at, step in enumerate(left) if step.rung.left and step.time < LAST]
+    told = [at for at, step in enumerate(left) if step.rung.left and step.time < LAST and not step.rung.given]
     for link in sorted({step.link for step in left if step.link is not None}):
         ours = [(at, step) for at, step in enumerate(left) if step.link == link]
         theirs = [(at, step) for at, step in enumerate(right) if step.link == link]
         data, size = rest(_pieces(theirs, "sent"), _pieces(ours, "recv"))
         reads = any(step.kind in ("recv", "over") for _, step in ours) or any(step.kind == "reset" for _, step in theirs)
-        places = [at for at, step in ours if step.kind == "close"] or \
-            told[-1:] * any(step.kind in ("exit", "returned") for step in left)
+        over = [at for at, step in enumerate(left) if step.kind in ("exit", "returned")]
+        places = [at for at, step in ours if step.kind == "close"] or told[-1:] * (over[-1:] > [ours[-1][0]])
         if size and reads and places:
             shown = label(Arrow(Way.NONE, data, size), 30, str) if data else ""
             note = f"never read: {count(size, 'byte')}{', ' if shown else ''}{shown}"
