@@ -49,7 +49,16 @@ class Step:
 def ladder_of(evidence: Evidence, focus: Location | None = None) -> Ladder:
     """The ladder of a failed test. focus: the line that the cause names."""
     run = evidence.run
-    return climb([run] if run is not None else [], evidence.peers, evidence.file, focus)
+    runs = [run] if run is not None else []
+    return climb(runs, _involved(runs, evidence), evidence.file, focus)
+
+
+def _involved(runs: Sequence[RunSeen], evidence: Evidence) -> list[PeerSeen]:
+    """The peers that had to do with these runs, and not just with earlier ones; if none had, the one that it is
+    about."""
+    began = min((call.began for run in runs for call in run.calls), default=0)
+    met = [peer for peer in evidence.peers if peer.events and peer.events[-1].time >= began]
+    return met or [peer for peer in (evidence.peer,) if peer is not None and not peer.events]
 
 
 def climb(runs: Sequence[RunSeen], peers: Sequence[PeerSeen], file: str, focus: Location | None = None) -> Ladder:
@@ -65,7 +74,7 @@ def climb(runs: Sequence[RunSeen], peers: Sequence[PeerSeen], file: str, focus: 
     right += _never_accepted(left, peers, namer) + _troubles(peers, namer)
     right.sort(key=lambda step: step.time)
     left, right = _few_connections(left, right, namer)
-    rungs = _merge(_unread(left, right, namer), right, namer)
+    rungs = _merge(*_unread(left, right), namer)
     return Ladder(f"your program ({file})", namer.heading, tuple(fold(_threads(rungs))))
 
 
@@ -457,24 +466,27 @@ def _both(ours: Step, theirs: Sequence[Step], namer: _Namer) -> Rung:
     return replace(rung, right=words, arrow=arrow, notes=notes, weight=weight, moved=size)
 
 
-def _unread(left: list[Step], right: Sequence[Step], namer: _Namer) -> list[Step]:
-    """Below the close a word on what the peer sent and the program never took; below its last rung without one."""
-    found = list(left)
+def _unread(left: list[Step], right: list[Step]) -> tuple[list[Step], list[Step]]:
+    """With a word on what the peer sent and the program never took: below the close, or below its last rung without
+    one, or below the peer's last send if that came later."""
+    lanes = [list(left), list(right)]
     told = [at for at, step in enumerate(left) if step.rung.left and step.time < LAST and not step.rung.given]
+    over = [at for at, step in enumerate(left) if step.kind in ("exit", "returned")]
     for link in sorted({step.link for step in left if step.link is not None}):
         ours = [(at, step) for at, step in enumerate(left) if step.link == link]
         theirs = [(at, step) for at, step in enumerate(right) if step.link == link]
+        sent = [(at, step) for at, step in theirs if step.kind == "sent"]
         data, size = rest(_pieces(theirs, "sent"), _pieces(ours, "recv"))
         reads = any(step.kind in ("recv", "over") for _, step in ours) or any(step.kind == "reset" for _, step in theirs)
-        over = [at for at, step in enumerate(left) if step.kind in ("exit", "returned")]
         places = [at for at, step in ours if step.kind == "close"] or told[-1:] * (over[-1:] > [ours[-1][0]])
         if size and reads and places:
             shown = label(Arrow(Way.NONE, data, size), 30, str) if data else ""
             note = f"never read: {count(size, 'byte')}{', ' if shown else ''}{shown}"
-            rung = found[places[0]].rung
-            found[places[0]] = replace(found[places[0]], rung=replace(rung, notes=(*rung.notes, note),
-                                                                      weight=max(5, rung.weight)))
-    return found
+            later = sent[-1][1].time > left[places[0]].time
+            lane, at = (lanes[1], sent[-1][0]) if later else (lanes[0], places[0])
+            rung = lane[at].rung
+            lane[at] = replace(lane[at], rung=replace(rung, notes=(*rung.notes, note), weight=max(5, rung.weight)))
+    return lanes[0], lanes[1]
 
 
 def _threads(rungs: Sequence[Rung]) -> list[Rung]:

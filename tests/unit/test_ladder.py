@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from grader import keep
+from grader.catalog import find_labs
 from grader.causes import diagnose
 from grader.evidence import Call, Evidence, Failure, Happening, Location, PeerSeen, RunSeen, Trouble
 from grader.ladder import NARROW, WIDE, Ladder, Tone, Way, choose, draw_lines, draw_svg, ladder_of
@@ -25,7 +26,8 @@ from grader.ladder.labels import label
 from grader.ladder.model import Arrow
 from grader.ladder.streams import Block, Piece, match, rest
 from grader.report.screen import Screen, width
-from grader.report.terminal import show_lab  # noqa: F401  (the report draws ladders: it must be there)
+from grader.report.terminal import show_lab
+from grader.verdict import Listed, Outcome, judge
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -185,6 +187,14 @@ def test_a_wait_outside_the_recorded_calls() -> None:
     assert "still waits for a lock, or for a thread" in text_of(ladder_of(evidence_of(run, peer_of(accepted()))))[-1]
 
 
+def test_peers_of_earlier_runs_are_left_out() -> None:
+    now = run_of(*(replace(one, began=one.began + 10**9, ended=10**9 + 10**6) for one in (dialled(), send(1, b"now"))))
+    before = peer_of(accepted(), happening(1050, "received", b"before"), address="127.0.0.1:7700")
+    ours = peer_of(happening(10**9 + 50, "accepted"), happening(10**9 + 1050, "received", b"now"))
+    ladder = ladder_of(replace(evidence_of(now, before, ours), failure=Failure("exit", "it failed", run=0)))
+    assert [rung.right for rung in ladder.rungs if rung.right] == ["accepted", "received 3 bytes"]
+
+
 # ---- faults -----------------------------------------------------------------------------------------
 
 def test_a_fault_is_marked_and_said_once() -> None:
@@ -303,6 +313,43 @@ def test_no_conversation_no_ladder() -> None:
 def test_where_nobody_came_the_peer_says_where_it_is() -> None:
     evidence = BY_NAME["lab1.no-htons.connecting.reaches_the_server"]
     assert drawn("lab1.no-htons.connecting.reaches_the_server")[0].endswith(f"peer at {evidence.peers[0].address}")
+
+
+# ---- the report -------------------------------------------------------------------------------------
+
+def report(*failed: tuple[str, Evidence], encoding: str = "utf-8") -> str:
+    """What the terminal says of lab 1 when these tests of its third stage failed."""
+    lab = next(lab for lab in find_labs() if lab.id == "lab1")
+    stage = lab.stages[2]
+    tests = [Listed(stage.name, stage.plain, "the plain one"), *(Listed(stage.name, name, name) for name, _ in failed)]
+    outcomes = {(stage.name, stage.plain): Outcome("passed", 0.1)} | {
+        (stage.name, name): Outcome("failed", 0.1, evidence, diagnose(evidence)) for name, evidence in failed}
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    show_lab(Screen(stream), judge(lab, tests, outcomes, seconds=1.0), "int main;\n" * 60)
+    stream.flush()
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "gbk"])
+def test_the_report_draws_one_ladder_a_stage(encoding: str) -> None:
+    other = BY_NAME["lab1.no-advance.sending_everything.short_counts"]
+    shown = report(("one", SHORT_SEND), ("two", SHORT_SEND), ("three", other), encoding=encoding)
+    assert shown.count("your program (client_send.c)") == 1
+    lines = shown.splitlines()
+    excerpt = next(at for at, line in enumerate(lines) if "int main" in line)
+    ladder = next(at for at, line in enumerate(lines) if "your program (" in line)
+    cause = next(at for at, line in enumerate(lines) if "cause" in line)
+    assert excerpt < ladder < cause
+    assert all(width(line) <= 80 for line in lines)
+
+
+def test_the_report_draws_none_where_nobody_talks() -> None:
+    prompts = dict(OLD)["lab1-fgets-nl"]
+    assert "your program (" not in report(("one", prompts))
+    leaks = replace(SHORT_SEND, failure=replace(SHORT_SEND.failure, kind="memory"))
+    assert "your program (" not in report(("one", leaks))
+    assert report(("one", prompts), ("two", SHORT_SEND)).count("your program (") == 1
 
 
 # ---- drawing ----------------------------------------------------------------------------------------
