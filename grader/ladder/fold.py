@@ -92,7 +92,7 @@ def _counted(run: Sequence[Rung]) -> Rung:
     arrow = Arrow(way, data, size) if size and whole else Arrow(way, size=size, words=count(size, "byte")) if size else \
         first.arrow
     words = f"× {len(of_key):,} more"
-    name = first.left.partition("(")[0] if first.left else ""
+    name = first.left if first.key[:1] == ("returned",) else first.left.partition("(")[0]
     moved = sum(rung.moved for rung in run)
     verb = next((_verb(rung.right) for rung in run if rung.moved), first.right)
     right = f"{verb} {count(moved, 'byte')}" if moved else verb

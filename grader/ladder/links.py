@@ -12,7 +12,7 @@ from ..evidence import Call, PeerSeen
 from .phrases import ACCEPTS
 
 Link = tuple[int, int]                  # a peer's place among the peers, its connection's number
-_OPENED = {"accepted", "connected"}
+_OPENED = {"accepted", "connected", "refused"}  # refused: or reset at once
 
 
 @dataclass(frozen=True)

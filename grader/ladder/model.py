@@ -68,9 +68,9 @@ class Ladder:
 
     @property
     def tells(self) -> bool:
-        """Whether the student's code dialled, accepted, sent, received or ended it: then there is a conversation to
-        look at."""
-        talks = ("connect", *GROUPS["accept"], *GROUPS["send"], *GROUPS["recv"])
+        """Whether the student's code dialled, accepted, sent, received or ended it, or set an option: then there is
+        a conversation to look at."""
+        talks = ("connect", "setsockopt", *GROUPS["accept"], *GROUPS["send"], *GROUPS["recv"])
         own = [rung for rung in self.rungs if rung.left and not rung.given]
         return any(rung.key and rung.key[0] in talks or rung.arrow is not None and rung.arrow.way is Way.OUT
                    or rung.tone is Tone.BAD and rung.key[:1] == ("bind",) for rung in own)

@@ -161,7 +161,8 @@ def _option(call: Call) -> tuple[str, str]:
     """The level is left out where the option's name says it."""
     level, number = call.args[1], call.args[2]
     names = _SOCKET_OPTIONS if level == socket.SOL_SOCKET else _TCP_OPTIONS if level == socket.IPPROTO_TCP else {}
-    name = names.get(number, f"{level}, {number}")
+    levels = {0: "IPPROTO_IP", socket.SOL_SOCKET: "SOL_SOCKET", socket.IPPROTO_TCP: "IPPROTO_TCP", 41: "IPPROTO_IPV6"}
+    name = names.get(number, f"{levels.get(level, level)}, {number}")
     numbers = [str(int.from_bytes(call.data[at:at + 4], "little", signed=True)) for at in range(0, len(call.data), 4)]
     value = f", {numbers[0]}" if len(numbers) == 1 else f", {{{', '.join(numbers)}}}" if len(numbers) == 2 else ""
     return f"{call.fd}, {name}{value}", f"{call.fd}, {name}{value}"
@@ -206,6 +207,7 @@ def trouble(words: str) -> str:
     plain = re.sub(r" \(connection \d+ of \d+\)$", "", words)
     if plain == "still waited for go":
         return "still waits for the test's word"
+    plain = re.sub(r"^could not connect to \S+: ", "could not connect: ", plain)
     return _QUOTED.sub(_shortened, re.sub(r"^still waited for", "still waits for", plain))
 
 

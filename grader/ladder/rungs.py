@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..evidence import Call, Evidence, Happening, Location, PeerSeen, RunSeen
+from ..evidence import Call, Evidence, Happening, Held, Location, PeerSeen, RunSeen
 from ..text import count
 from . import phrases
 from .fold import fold
@@ -50,7 +50,18 @@ def ladder_of(evidence: Evidence, focus: Location | None = None) -> Ladder:
     """The ladder of a failed test. focus: the line that the cause names."""
     run = evidence.run
     runs = [run] if run is not None else []
-    return climb(runs, _involved(runs, evidence), evidence.file, focus)
+    ladder = climb(runs, _involved(runs, evidence), evidence.file, focus)
+    return replace(ladder, rungs=tuple(_with_held(rung, evidence.held) for rung in ladder.rungs))
+
+
+def _with_held(rung: Rung, held: Sequence[Held]) -> Rung:
+    """A bind() to a port that the test held has a word on how."""
+    port = re.search(r":(\d+)\)", rung.left) if rung.left.startswith("bind(") else None
+    found = [one for one in held if port is not None and one.port == int(port[1])]
+    if not found:
+        return rung
+    how = " and ".join(dict.fromkeys(one.state for one in found if one.state))
+    return replace(rung, notes=(*rung.notes, f"the test held port {found[0].port}{f': {how}' if how else ''}"))
 
 
 def _involved(runs: Sequence[RunSeen], evidence: Evidence) -> list[PeerSeen]:
@@ -130,7 +141,18 @@ def _programs_lane(run: RunSeen, peers: Sequence[PeerSeen], file: str, focus: Lo
         elif (step := _given(call, links.get(call.index), listens)) is not None:
             steps.append(step)
     steps += _end(run, steps)
-    return sorted(steps, key=lambda step: step.time)
+    return _ends_once(sorted(steps, key=lambda step: step.time))
+
+
+def _ends_once(steps: list[Step]) -> list[Step]:
+    """The first recv() that met the end of a connection shows it as an arrow."""
+    seen: set[Link] = set()
+    for at, step in enumerate(steps):
+        if step.kind == "over" and step.link is not None and step.link not in seen:
+            seen.add(step.link)
+            words = "reset" if step.rung.tone is Tone.BAD else "end"
+            steps[at] = replace(step, rung=replace(step.rung, arrow=Arrow(Way.IN, words=words)))
+    return steps
 
 
 def _own(call: Call, link: Link | None, run: RunSeen, focus: Location | None) -> Step:
@@ -260,7 +282,9 @@ def _peers_lane(peers: Sequence[PeerSeen], namer: _Namer) -> list[Step]:
                 continue                # it came, or it is said at the end
             if event.kind == "closed" and event.connection in over or event.kind == "trouble" and event.connection in broken:
                 continue                # no news
-            if event.kind in ("reset", "refused"):
+            if event.kind == "refused" and last[event.connection] is not event:
+                continue                # why is said next
+            if event.kind == "reset":
                 broken.add(event.connection)
             if event.kind in (*_ENDS, "reset_sent", "refused", "trouble"):
                 over.add(event.connection)
