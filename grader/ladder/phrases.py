@@ -17,10 +17,12 @@ SENDS, RECVS, ACCEPTS, POLLS = GROUPS["send"], GROUPS["recv"], GROUPS["accept"],
 OPENING = ("socket", "bind", "listen", "connect", *ACCEPTS)
 OPTIONS = ("setsockopt", "getsockopt")
 THREADS = ("pthread_create", "pthread_join", "fork")
-UNTOLD = ("thread_start", "inet_pton", "inet_addr", "inet_aton", "getaddrinfo", "pthread_detach", "epoll_create1")    # where they succeed
+# Where they succeed they say nothing.
+UNTOLD = ("thread_start", "inet_pton", "inet_addr", "inet_aton", "getaddrinfo", "pthread_detach", "epoll_create1")
 TOLD = (*OPENING, *SENDS, *RECVS, "close", "shutdown", *OPTIONS, *THREADS, *POLLS, "dup", "dup2", "dup3")
-_QUIET_0 = ("bind", "listen", "connect", "close", "shutdown", "fcntl", "ioctl", "sigaction", "signal", "getsockname", "getpeername",
-            "epoll_ctl", *OPTIONS, *THREADS)  # where 0 says no more than "done"
+# Where 0 says no more than "done".
+_QUIET_0 = ("bind", "listen", "connect", "close", "shutdown", "fcntl", "ioctl", "sigaction", "signal", "getsockname",
+            "getpeername", "epoll_ctl", *OPTIONS, *THREADS)
 _HOW = {0: "SHUT_RD", 1: "SHUT_WR", 2: "SHUT_RDWR"}
 _TYPES = {1: "SOCK_STREAM", 2: "SOCK_DGRAM", 3: "SOCK_RAW"}
 _TYPE_FLAGS = {0o4000: "SOCK_NONBLOCK", 0o2000000: "SOCK_CLOEXEC"}

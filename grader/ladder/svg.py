@@ -79,10 +79,9 @@ def draw_svg(ladder: Ladder, title: str = "the conversation", layout: Layout = W
     lanes = "".join(f'<line class="lane" x1="{x}" y1="{TOP}" x2="{x}" y2="{height - 8}"/>'
                     for x in (layout.line_left, layout.line_right))
     room = layout.width - 12 - layout.left - screen.width(ladder.peers) * CHAR
-    head = _text(layout.numbers, 26, "line", "dim", "end") + \
-        _text(layout.left, 26, clip(ladder.program, int(room / CHAR) - 1), "head") + \
-        _text(*((layout.right, 26) if screen.width(ladder.peers) <= layout.words else (width - 12, 26)), ladder.peers, "head",
-              "start" if screen.width(ladder.peers) <= layout.words else "end")
+    place, anchor = (layout.right, "start") if screen.width(ladder.peers) <= layout.words else (width - 12, "end")
+    head = _text(layout.numbers, 26, "line", "dim", "end") + _text(place, 26, ladder.peers, "head", anchor) + \
+        _text(layout.left, 26, clip(ladder.program, int(room / CHAR) - 1), "head")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" style="max-width:100%;height:auto"><title>{plain(title)}</title>'
             f'<desc>{plain(describe(ladder, rungs))}</desc><style>{_STYLE}</style>'
@@ -126,7 +125,7 @@ def _rung(rung: Rung, y: int, told: set[str], layout: Layout) -> tuple[list[str]
     arrow, notes = rung.arrow, rung.notes
     if arrow is None and rung.tone is Tone.WAITS and notes and screen.width(notes[0]) <= layout.label:
         arrow, notes = Arrow(Way.NONE, words=notes[0]), notes[1:]
-    number = "given" if rung.given else str(rung.where.line) if rung.where else ""
+    number = "given" if rung.given else clip(str(rung.where.line), 5) if rung.where else ""
     call = _call(rung, arrow, layout)
     long = screen.width(call) > layout.calls
     until = layout.left + screen.width(call) * CHAR + 4 if long else layout.line_left - 4
@@ -184,5 +183,7 @@ def _arrow(arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:
     tip, back = (right - 2, right - 10) if arrow.way is Way.OUT else (left + 2, left + 10)
     line = f'<line class="arrow{dim}" x1="{left + 2}" y1="{at}" x2="{right - 2}" y2="{at}"/>'
     head = f'<polygon class="tip{dim}" points="{tip},{at} {back},{at - 4} {back},{at + 4}"/>'
-    words = [_behind(middle - screen.width(text) * CHAR / 2, y, text), _text(middle, y, text, tone, "middle")] if text else []
-    return [line, head, *words]
+    if not text:
+        return [line, head]
+    under = _behind(middle - screen.width(text) * CHAR / 2, y, text)
+    return [line, head, under, _text(middle, y, text, tone, "middle")]

@@ -127,7 +127,7 @@ def _gutter(rung: Rung, safe: Safe) -> tuple[str, str]:
     fault = "!" if rung.fault else " "
     number = "given" if rung.given else str(rung.where.line) if rung.where else ""
     colour = "bold" if rung.focus else "yellow" if rung.fault else "dim"
-    return f"{focus}{fault}{number:>5}  ", colour
+    return f"{focus}{fault}{clip(number, 5, safe):>5}  ", colour
 
 
 def _lanes_of(rung: Rung, arrow: Arrow | None, lanes: _Lanes, colour: str) -> Line:

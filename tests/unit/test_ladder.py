@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from grader import keep
+from grader.calls import CALLS
 from grader.catalog import find_labs
 from grader.causes import diagnose
 from grader.evidence import Call, Evidence, Failure, Happening, Location, PeerSeen, RunSeen, Trouble
@@ -386,6 +388,34 @@ def test_the_picture_is_sound(evidence: Evidence) -> None:
             columns, x, anchor = width(text.text or "") * 7.3, float(text.attrib["x"]), text.get("text-anchor")
             begin = x if anchor is None else x - columns if anchor == "end" else x - columns / 2
             assert 0 <= begin and begin + columns <= layout.width + 1, text.text
+
+
+def forged(rng: random.Random) -> Evidence:
+    """What a program might write into the recording: every number is any number."""
+    number = lambda: rng.choice((-2**63, -2, -1, 0, 1, 3, 4, 900, 2**31, 2**63 - 1, rng.randrange(5000)))  # noqa: E731
+    fds = (None, -1, 0, 3, 4, 900, 2**31)
+    calls = tuple(Call(
+        index=at, thread=number(), name=rng.choice(CALLS), began=number(), ended=rng.choice((None, number())),
+        fd=rng.choice(fds), args=tuple(number() for _ in range(rng.randrange(6))), result=rng.choice((None, number())),
+        errno=number(), address=rng.choice((None, "127.0.0.1:7788", "[::1]:80")), family=rng.choice((None, number())),
+        data=rng.choice((b"", b"call 0 0", EVIL, rng.randbytes(32))), size=rng.choice((None, number())),
+        faulted=rng.choice((None, None, "send takes at most 7 bytes", "recv 1 waits")), given=rng.random() < 0.2,
+        socket=rng.random() < 0.8, site=0, where=rng.choice((None, Location("client.c", number())))) for at in range(60))
+    kinds = ("accepted", "connected", "refused", "sent", "received", "end", "reset", "half_close", "closed", "trouble",
+             "waiting", "deaf", "reset_sent")
+    events = tuple(Happening(rng.randrange(5000), rng.randrange(6), rng.choice(kinds), rng.randbytes(8), rng.randrange(9),
+                             "127.0.0.1:7788", "127.0.0.1:50000") for _ in range(40))
+    run = run_of(*calls, function=rng.choice(("", "send_all")), status=rng.choice((None, 0)), signal=rng.choice((None, 13, 99)),
+                 reported=((-1, 9), (0, 0)))
+    return evidence_of(run, peer_of(*events, role=rng.choice(("listens", "connects")), trouble="still waited for go"))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_forged_recording_breaks_no_drawing(seed: int) -> None:
+    ladder = ladder_of(forged(random.Random(seed)))
+    for line in text_of(ladder):
+        assert width(line) <= 76 and all(char.isprintable() for char in line)
+    ElementTree.fromstring(draw_svg(ladder))
 
 
 EVIL = b"</text><script>alert(1)</script>\x1b[31m&\"'\x00\x9b"
