@@ -180,7 +180,7 @@ def test_what_waits_at_the_end() -> None:
 
 
 def test_a_deadlock_shows_both_sides() -> None:
-    lines = drawn("lab6.send-first.deadlock.both_send_first")
+    lines = drawn("lab6.send-then-recv.deadlock.sixty_four_kib_to_an_echo")
     assert "still waiting" in lines[-2] and "still waits for room to send" in lines[-1]
 
 
