@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 
 MAX_FRAME = 256 << 20
+LONGEST_FOLDER = 60                 # a socket's name holds 107 bytes
 
 
 class ChannelError(Exception):
@@ -69,13 +70,14 @@ def _receive_exactly(sock: socket.socket, length: int) -> bytes:
 class Server:
     """Accepts the suite's connections, one a test, and serves each in a thread of its own.
 
-    The socket lies in a short folder of mode 0700: a path under a checkout can be too long for a socket's
-    name. close() ends it and waits for the threads.
+    The socket lies in a folder of mode 0700 with a short path: one under a checkout can be too long for a
+    socket's name. close() ends it and waits for the threads.
     """
 
     def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         self._serve = serve
-        self._folder = tempfile.mkdtemp(prefix="socklab-", dir="/tmp")
+        usual = tempfile.gettempdir()
+        self._folder = tempfile.mkdtemp(prefix="socklab-", dir=usual if len(os.fsencode(usual)) <= LONGEST_FOLDER else "/tmp")
         self.path = os.path.join(self._folder, "channel")
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self.path)

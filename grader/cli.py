@@ -2,39 +2,45 @@
 
     python3 -m grader grade [LAB...]    0 full marks, 1 graded with less, 2 can't grade, 3 the grader failed
     python3 -m grader peer SCRIPT       a scripted peer to try by hand
+    python3 -m grader hint LAB          the next hint for the first thing that is wrong
+    python3 -m grader watch [LAB]       grades again at each save
+    python3 -m grader debug LAB         gdb on the student's program in a failing test
+    python3 -m grader editors           compile_commands.json for clangd
     python3 -m grader annotate REPORT   GitHub annotations from a JSON report
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import build, grade, keep, kernel, sandbox
+from . import build, files, grade, keep, kernel, last, sandbox
 from .catalog import KIT, CatalogError, Lab, find_labs
-from .report import jsonreport, terminal
+from .report import brief, jsonreport, terminal
 from .report.screen import Screen
 from .verdict import LabResult, judge
 
 FULL, LESS, CANNOT, FAILED = 0, 1, 2, 3
 KIT_NAME = "socklab 1"
 PROGRESS = KIT / "build" / "progress.json"
+OWN_TREE = KIT / "labs"
+OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors"}
 
 
 def main(words: list[str]) -> int:
     """Runs one command; returns the exit status."""
     try:
-        if words[:1] == ["peer"]:
-            from .peer_cli import main as peer
-            return peer(words[1:])
+        if words and words[0] in OTHERS:
+            command = importlib.import_module(f".{OTHERS[words[0]]}", __package__)
+            return int(command.main(words[1:]))
         if words[:1] == ["annotate"]:
             return _annotate(words[1:])
         return _grade(_parser().parse_args(words))
@@ -51,11 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="grader", allow_abbrev=False)
     command = parser.add_subparsers(dest="command", required=True).add_parser("grade", allow_abbrev=False)
     command.add_argument("labs", nargs="*", metavar="LAB", help="lab1, lab3, ...; none: all")
-    command.add_argument("--from", dest="tree", default=str(KIT / "labs"), metavar="DIR",
+    command.add_argument("--from", dest="tree", default=str(OWN_TREE), metavar="DIR",
                          help="a tree laid out like labs/; it need hold only the students' files")
     command.add_argument("--only", action="append", default=[], metavar="STAGE/TEST",
                          help="just this test and the plain ones that it needs, without a mark; may be repeated")
     command.add_argument("--seed", default="", help="repeats a grade's random payloads")
+    command.add_argument("--brief", action="store_true", help="a line a failure, file:line: error: ..., for editors")
     command.add_argument("--json", metavar="F", help="the report as JSON; - is standard output")
     command.add_argument("--markdown", metavar="F", help="a summary in Markdown")
     command.add_argument("--evidence", metavar="DIR", help="what the failed tests saw, as JSON: DIR/labN/STAGE.TEST.json")
@@ -98,11 +105,19 @@ def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
     if options.only and len(labs) != 1:
         raise Cannot("--only names tests of one lab: say which lab")
     order = grade.Order(tree, options.seed or os.urandom(4).hex(), box, tuple(options.only))
+    own = tree.resolve() == OWN_TREE.resolve()
+    sources = {lab.id: last.digest(lab) for lab in labs} if own else {}
     try:
         results = _run_all(labs, order, options.jobs or grade.jobs(), screen)
     except grade.NoSuchTest as error:
         raise Cannot(str(error)) from None
-    _show(screen, results, order, time.monotonic() - began)
+    if sources:
+        _keep_last(results, order, sources)
+    scores = _progress_of(results) if own else {}
+    if options.brief:
+        brief.show(screen, results, str(tree.resolve().relative_to(KIT)) if tree.resolve().is_relative_to(KIT) else str(tree))
+    else:
+        _show(screen, results, order, scores, time.monotonic() - began)
     _write_reports(options, results, order)
     build.prune()
     return _status(results)
@@ -125,12 +140,13 @@ class Progress:
         self._screen, self._lock = screen, threading.Lock()
         self._counts: dict[str, tuple[int, int]] = {}
 
-    def note(self, lab: str, done: int, total: int) -> None:
-        """So many of a lab's tests are done."""
+    def note(self, lab: str, done: int, total: int, failed: str) -> None:
+        """So many of a lab's tests are done; failed: the first promise that wasn't kept, "" if there is none."""
         with self._lock:
             self._counts[lab] = (done, total)
             parts = (f"{name} {n}/{of}" for name, (n, of) in self._counts.items())
-            self._screen.progress("grading: " + "  ".join(parts))
+            first = f"  ✗ {failed}" if failed and len(self._counts) == 1 else ""
+            self._screen.progress("grading: " + "  ".join(parts) + first)
 
     def clear(self) -> None:
         """Makes room for the report."""
@@ -141,21 +157,22 @@ class Progress:
 def _run_all(labs: tuple[Lab, ...], order: grade.Order, jobs: int, screen: Screen) -> tuple[LabResult, ...]:
     progress = Progress(screen)
     if screen.is_terminal:
-        progress.note(labs[0].id, 0, 0)
+        progress.note(labs[0].id, 0, 0, "")
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         results = tuple(pool.map(lambda lab: _one(lab, order, progress.note), labs))
     progress.clear()
     return results
 
 
-def _one(lab: Lab, order: grade.Order, note: Callable[[str, int, int], None]) -> LabResult:
+def _one(lab: Lab, order: grade.Order, note: Callable[[str, int, int, str], None]) -> LabResult:
     try:
-        return grade.grade_lab(lab, order, lambda done, total: note(lab.id, done, total))
+        return grade.grade_lab(lab, order, lambda *done: note(lab.id, *done))
     except build.SubmissionError as error:
         return judge(lab, (), {}, seconds=0.0, unreadable=str(error))
 
 
-def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, seconds: float) -> None:
+def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, scores: dict[str, str],
+          seconds: float) -> None:
     for result in results:
         try:
             source = build.read_submission(result.lab, order.tree).decode(errors="replace")
@@ -164,9 +181,16 @@ def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, se
         terminal.show_lab(screen, result, source)
         screen.line()
     weaker = f"No sandbox: {order.sandbox.why}. Graded under limits alone." if order.sandbox.tier == "none" else ""
-    scores = _progress_of(results) if order.tree.resolve() == (KIT / "labs").resolve() else {}
     terminal.show_total(screen, results, scores, [line for line in (weaker, grade.check_tools()) if line],
                         order.seed, seconds)
+
+
+def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict[str, str]) -> None:
+    """What `hint` and `debug` go by. A grade of some tests alone is none."""
+    for result in results:
+        if not (result.partial or result.trouble or result.unreadable):
+            text = jsonreport.build((result,), kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed)
+            last.keep(result.lab, text, sources[result.lab.id])
 
 
 def _progress_of(results: tuple[LabResult, ...]) -> dict[str, str]:
@@ -208,14 +232,8 @@ def _write(path: str, text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    place = Path(path)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=place.parent, prefix=f".{place.name}-", delete=False,
-                                         encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, place)
+        files.write(Path(path), text)
     except OSError as error:
         raise Cannot(f"can't write {path}: {error.strerror}") from None
 

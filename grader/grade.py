@@ -46,10 +46,14 @@ class GraderFailure(Exception):
     """The grader, the kit or this machine failed: no marks can be given."""
 
 
-def grade_lab(lab: Lab, order: Order, note: Callable[[int, int], None]) -> LabResult:
+Note = Callable[[int, int, str], None]
+
+
+def grade_lab(lab: Lab, order: Order, note: Note) -> LabResult:
     """The lab's result. The student's failures are in it; the grader's own too, as its `trouble`.
 
-    note(done, total) is called after each test. Raises SubmissionError where there is nothing to grade.
+    note(done, total, failed) is called after each test: `failed` is the promise that was the first not to be kept,
+    "" as long as there is none. Raises SubmissionError where there is nothing to grade.
     """
     began = time.monotonic()
     try:
@@ -70,7 +74,7 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 
 
-def _grade(lab: Lab, order: Order, began: float, note: Callable[[int, int], None]) -> LabResult:
+def _grade(lab: Lab, order: Order, began: float, note: Note) -> LabResult:
     source = build.read_submission(lab, order.tree)
     with ThreadPoolExecutor(2) as pool:
         programs = pool.submit(build.student_programs, lab, source)
@@ -127,7 +131,7 @@ class SuiteRun:
     """One run of a lab's suite against one submission."""
 
     def __init__(self, lab: Lab, order: Order, suite: Path, tests: tuple[Listed, ...],
-                 programs: Future[build.Programs], progress: Callable[[int, int], None]) -> None:
+                 programs: Future[build.Programs], progress: Note) -> None:
         self._lab, self._order, self._suite, self._tests, self._programs = lab, order, suite, tests, programs
         self._gate = Gate(lab)
         self._progress = progress
@@ -135,6 +139,8 @@ class SuiteRun:
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self._failures: list[str] = []
         self.lacks: dict[str, str] = {}             # by stage: why a test of it couldn't be tried here
+        self._promises = {(test.stage, test.name): test.promise for test in tests}
+        self._first_failed = ""
 
     def outcomes(self) -> dict[tuple[str, str], Outcome]:
         """Each test's outcome. Raises CompileError, BuildError and GraderFailure."""
@@ -229,7 +235,10 @@ class SuiteRun:
         with self._lock:
             self._outcomes[stage, test] = outcome
             done = len(self._outcomes)
-        self._progress(done, len(self._tests))
+            if outcome.status != "passed":
+                self._first_failed = self._first_failed or self._promises[stage, test]
+            failed = self._first_failed
+        self._progress(done, len(self._tests), failed)
 
     def _fail(self, what: str) -> None:
         with self._lock:
