@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all peer test test-all lint soak bench evidence clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all hint watch debug editors peer test test-all lint soak bench evidence clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -68,17 +68,31 @@ endef
 # ---- grading ----
 
 grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab (LAB=N, FROM=DIR, SEED=…, ONLY=TEST)
-	$(call run_grader,$(patsubst lab%,%,$(or $(LAB),$(shell cat build/current-lab 2>/dev/null),$(error \
-		no lab chosen yet: "make lab1" chooses lab 1, and "make grade LAB=1" grades it once))))
+	$(call run_grader,$(chosen))
 
 grade-all: | setup-grade ## grade all labs
 	$(run_grader)
 
+chosen = $(patsubst lab%,%,$(or $(LAB),$(shell cat build/current-lab 2>/dev/null),$(error \
+	no lab chosen yet: "make lab1" chooses lab 1, and "make $@ LAB=1" takes it once)))
+
 # $1 numbers. 0 once a grade was given. The user's own words go through the environment, unharmed.
 define run_grader
-$Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--seed "$$SEED"} $${ONLY:+--only "$$ONLY"} || \
+$Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--seed "$$SEED"} $${ONLY:+--only "$$ONLY"} $${BRIEF:+--brief} || \
 	{ status=$$?; [ $$status -eq 1 ] && [ "$$STRICT" != 1 ] || exit $$status; }
 endef
+
+hint: | setup-grade ## the next of three hints for the first thing that is wrong
+	$Q$(PYTHON) -m grader hint $(chosen:%=lab%)
+
+watch: | setup-grade ## grade again at each save (LAB=N, LAB=all), until Ctrl-C
+	$Q$(PYTHON) -m grader watch $(patsubst laball,,lab$(chosen)) $${BRIEF:+--brief}
+
+debug: | setup-grade ## gdb on your program in the first failing test (ONLY=TEST)
+	$Q$(PYTHON) -m grader debug $(chosen:%=lab%) $${ONLY:+--only "$$ONLY"}
+
+editors: ## compile_commands.json, for clangd and the editors that use it
+	$Q$(PYTHON) -m grader editors
 
 peer: export PEER_SCRIPT = $(value SCRIPT)
 peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
@@ -112,4 +126,4 @@ setup-grade setup-test setup-lint: setup-%:
 	@tools/setup.sh $*
 
 clean: ## remove what was built
-	rm -rf build
+	rm -rf build compile_commands.json

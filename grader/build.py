@@ -267,17 +267,18 @@ def read_submission(lab: Lab, tree: Path) -> bytes:
     return content
 
 
-def student_programs(lab: Lab, source: bytes, for_helgrind: bool = False) -> Programs:
+def student_programs(lab: Lab, source: bytes, for_helgrind: bool = False, debugged: bool = False) -> Programs:
     """Compiles the student's file and links both programs. Raises CompileError and BuildError.
 
-    For helgrind, the compiler says which accesses are atomic: c/races.c.
+    For helgrind, the compiler says which accesses are atomic: c/races.c. For a debugger it doesn't optimize, so that
+    each line and variable is there.
     """
     main, probe, *shared = _given(lab)
     recorder = _recorder()
     headers = [*GIVEN.glob("*.h"), *lab.folder.glob("*.h")]
-    flags = [*STUDENT_FLAGS, "-I", str(lab.folder), "-I", str(GIVEN)]
+    own = [*(["-fsanitize=thread"] if for_helgrind else []), *(["-O0"] if debugged else [])]
+    flags = [*STUDENT_FLAGS, "-I", str(lab.folder), "-I", str(GIVEN), *own]
     if for_helgrind:
-        flags.append("-fsanitize=thread")
         shared.append(_races())
 
     def make(folder: Path) -> None:
@@ -289,7 +290,7 @@ def student_programs(lab: Lab, source: bytes, for_helgrind: bool = False) -> Pro
                           [(main, lab.name), (probe, "probe")]))
 
     place = _cached(f"{lab.id}-student", [main, probe, *shared, recorder, *headers],
-                    [*STUDENT_FLAGS, *link_flags(), *flags[len(STUDENT_FLAGS) + 4:]], make, extra=source)
+                    [*STUDENT_FLAGS, *link_flags(), *own], make, extra=source)
     return Programs(place, place / lab.file_name, place / lab.name, place / "probe")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from . import build, causes, channel, valgrind
 from .catalog import CatalogError, Lab
+from .debugger import Debugger
 from .evidence import Evidence
 from .gate import Gate
 from .sandbox import Sandbox
@@ -36,6 +37,7 @@ class Order:
     seed: str
     sandbox: Sandbox
     only: tuple[str, ...] = ()      # "stage/test": just these and the plain tests that they need; no mark then
+    debugger: Debugger | None = None
 
 
 class NoSuchTest(Exception):
@@ -77,7 +79,7 @@ def describe(error: Exception) -> str:
 def _grade(lab: Lab, order: Order, began: float, note: Note) -> LabResult:
     source = build.read_submission(lab, order.tree)
     with ThreadPoolExecutor(2) as pool:
-        programs = pool.submit(build.student_programs, lab, source)
+        programs = pool.submit(build.student_programs, lab, source, debugged=order.debugger is not None)
         suite = build.suite(lab)
         tests = choose(lab, read_tests(lab, suite), order.only)
         try:
@@ -180,7 +182,7 @@ class SuiteRun:
         with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, cwd=report.parent) as process:
             try:
-                process.wait(timeout=SUITE_SECONDS)
+                process.wait(timeout=None if self._order.debugger else SUITE_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise GraderFailure(f"the suite of {self._lab.id} didn't end within {SUITE_SECONDS} s") from None
@@ -216,6 +218,9 @@ class SuiteRun:
         seed = zlib.crc32(f"{self._order.seed}/{self._lab.id}/{stage}/{test}".encode())
         session = Session(self._lab, stage, test, programs, self._launcher, self._order.sandbox, seed)
         passed = False
+        debugger = self._order.debugger
+        if debugger is not None and debugger.test == f"{stage}/{test}":
+            session.debugger = debugger
         try:
             sock.sendall(channel.pack([b"ok", str(seed).encode()]))
             session.serve(sock)
@@ -228,6 +233,8 @@ class SuiteRun:
             else:
                 self._note(stage, test, outcome_of(session, time.monotonic() - began))
         finally:
+            if session.debugger is not None:
+                session.debugger.test_is_over(session.failure.message if session.failure else "")
             session.scene.close()
             self._gate.done(stage, test, passed)
 

@@ -115,7 +115,8 @@ class StudentRun:
     """
 
     def __init__(self, number: int, request: Request, programs: Programs, launcher: Path, sandbox: Sandbox,
-                 limits: Limits, seed: int) -> None:
+                 limits: Limits, seed: int, debugged: bool = False) -> None:
+        self.debugged = debugged            # it waits for a debugger before it begins, and runs without valgrind
         self.number = number
         self.request = request
         self.limits = limits
@@ -198,14 +199,15 @@ class StudentRun:
 
     def _program(self, programs: Programs, sandbox: Sandbox) -> list[str]:
         request = self.request
-        words = tool_words(request.tool) if request.tool else []
+        words = tool_words(request.tool) if request.tool and not self.debugged else []
         if not request.function:
             return [*words, sandbox.place(programs.main), *request.args]
         options = [*(["--times", request.times] if request.times else []), *(["--stay"] if request.stay else [])]
         return [*words, sandbox.place(programs.probe), *options, request.function, *request.args]
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", "SOCKLAB_RECORD": str(RECORD_FD)}
+        debugger = {"SOCKLAB_DEBUGGER": "1"} if self.debugged else {}
+        return {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", "SOCKLAB_RECORD": str(RECORD_FD), **debugger}
 
     def _learn_pid(self) -> None:
         """The kernel adds the sender's real pid to the program's first byte, in our own pid namespace."""
@@ -322,7 +324,7 @@ class StudentRun:
             if not self.pid:            # it never began: nothing listens to the control socket
                 self.process.kill()
             try:
-                self.process.wait(timeout=20)
+                self.process.wait(timeout=None if self.debugged else 20)    # gdb has to notice, too
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -409,14 +411,14 @@ class StudentRun:
 
 
 def start(number: int, request: Request, programs: Programs, launcher: Path, sandbox: Sandbox, limits: Limits,
-          seed: int) -> StudentRun:
+          seed: int, debugged: bool = False) -> StudentRun:
     """Starts a run. Where the sandbox gives no sign the program hasn't begun: so it is tried again, twice.
 
     Each such try is told in build/trouble.log. Raises StartError.
     """
     for last in (False, False, True):
         try:
-            return StudentRun(number, request, programs, launcher, sandbox, limits, seed)
+            return StudentRun(number, request, programs, launcher, sandbox, limits, seed, debugged)
         except StartError as error:
             if last or not isinstance(error.__cause__, TimeoutError):
                 raise

@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #define RECORDER_VARIABLE "SOCKLAB_RECORD"
+#define RECORDER_DEBUGGER "SOCKLAB_DEBUGGER" /* set: the program waits for a debugger before it begins */
 
 enum {
     RECORDER_MAGIC = 0x6b636f73, /* "sock" */

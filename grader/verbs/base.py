@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import words
 from ..build import Programs
 from ..catalog import Lab
+from ..debugger import Debugger
 from ..evidence import Failure, Trouble
 from ..faults import calls_named
 from ..peers import Peer
@@ -55,6 +56,7 @@ class Verbs:
         self.troubled: StudentRun | None = None     # whose trouble it is
         self.scripts: list[Said] = []               # of the scene's peers
         self.chance = random.Random(seed)
+        self.debugger: Debugger | None = None       # for one of the test's runs
 
     def run(self, field: bytes) -> StudentRun:
         number = int(field)

@@ -18,12 +18,17 @@ class RunVerbs(Verbs):
                           args=tuple(field.decode() for field in fields[8:]))
         if request.tool and not valgrind.is_installed():
             raise NotTried("valgrind isn't here (make setup)")
+        number = len(self.scene.runs) + 1
+        debugger = self.debugger if self.debugger is not None and self.debugger.run == number else None
         programs = self.programs
-        if request.tool == "helgrind":
+        if request.tool == "helgrind" and debugger is None:
             programs = build.student_programs(self.lab, programs.source.read_bytes(), for_helgrind=True)
-        run = start(len(self.scene.runs) + 1, request, programs, self.launcher, self.sandbox,
-                         self.lab.limits, self.chance.getrandbits(32))
+        run = start(number, request, programs, self.launcher, self.sandbox, self.lab.limits,
+                    self.chance.getrandbits(32), debugger is not None)
         self.scene.runs.append(run)
+        if debugger is not None:
+            debugger.take(run.pid, programs.probe if request.function else programs.main)
+            self.scene.patient = debugger.works
         return run.number
 
     def do_wait_exit(self, fields: list[bytes]) -> None:

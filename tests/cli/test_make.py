@@ -36,7 +36,7 @@ def kit(tmp_path: Path) -> Path:
 def make(kit: Path) -> Make:
     """Runs make in the copy."""
     clean = {name: value for name, value in os.environ.items()
-             if name not in ("LAB", "FROM", "SEED", "STRICT", "SCRIPT", "PORT", "CONNECT", "V")
+             if name not in ("LAB", "FROM", "SEED", "ONLY", "BRIEF", "STRICT", "SCRIPT", "PORT", "CONNECT", "V")
              and not name.startswith("MAKE")}
 
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,8 @@ def source(kit: Path) -> Path:
 
 def test_help_lists_what_works(make: Make) -> None:
     listed = make().stdout
-    for command in ("make labN", "make grade ", "make grade-all", "make peer", "make test ", "make clean"):
+    for command in ("make labN", "make grade ", "make grade-all", "make hint", "make watch", "make debug",
+                    "make editors", "make peer", "make test ", "make clean"):
         assert command in listed
     assert all(len(line) <= 80 for line in listed.splitlines())
 
@@ -134,6 +135,25 @@ def test_words_reach_the_grader_unharmed(make: Make) -> None:
     assert done.stdout.endswith("|--seed|5 6\n")
     assert make("grade", "LAB=lab1").stdout == "grader|grade|lab1\n"
     assert make("grade-all").stdout == "grader|grade\n"
+
+
+def test_the_other_tools_take_the_current_lab_or_another(make: Make) -> None:
+    make("lab1")
+    for tool in ("hint", "watch", "debug"):
+        assert make(tool).stdout == f"grader|{tool}|lab1\n"
+        assert make(tool, "LAB=2").stdout == f"grader|{tool}|lab2\n"
+    assert make("watch", "LAB=all").stdout == "grader|watch\n"
+    assert make("watch", "BRIEF=1").stdout == "grader|watch|lab1|--brief\n"
+    assert make("grade", "BRIEF=1").stdout == "grader|grade|lab1|--brief\n"
+    assert make("debug", "ONLY=a/b c").stdout == "grader|debug|lab1|--only|a/b c\n"
+    assert make("editors").stdout == "grader|editors\n"
+
+
+@pytest.mark.parametrize("tool", ["hint", "watch", "debug"])
+def test_the_other_tools_need_a_lab(make: Make, tool: str) -> None:
+    done = make(tool)
+    assert done.returncode == 2
+    assert f'no lab chosen yet: "make lab1" chooses lab 1, and "make {tool} LAB=1"' in done.stderr
 
 
 @pytest.mark.parametrize(("grader", "strict", "status"), [(0, "", 0), (1, "", 0), (1, "1", 2), (2, "", 2), (3, "", 2)])
