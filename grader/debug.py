@@ -105,17 +105,20 @@ def _refusal(seen: LabResult, only: str) -> str:
 
 def _debug(screen: Screen, lab: Lab, order: grade.Order, test: TestResult) -> int:
     """Runs the test once more, with gdb."""
-    evidence, number = test.evidence, _number(test.evidence)
-    seen = evidence.runs[number - 1] if evidence is not None and evidence.runs else None
     own = test.location is not None and test.location.file == lab.file_name
     stops = [f"{test.location.file}:{test.location.line}"] if own and test.location else []
-    once = [seen.function if seen and seen.function else "main"]
-    _tell(screen, lab, order.only[0], test, stops or once)
-    debugger = Debugger(order.only[0], number, (lab.folder, GIVEN), once, stops)
+    _tell(screen, lab, order.only[0], test, stops)
+    debugger = Debugger(order.only[0], _number(test.evidence), (lab.folder, GIVEN), stops, lambda text: _say(screen, text))
     # Without bubblewrap: gdb and the program see the same files and the same process numbers.
     plain = replace(order, sandbox=sandbox.Sandbox("none", "a debugger is there"), debugger=debugger)
     result = grade.grade_lab(lab, plain, lambda *done: None)
     return _complain(f"the grader failed: {result.trouble}", FAILED) if result.trouble else DONE
+
+
+def _say(screen: Screen, text: str) -> None:
+    screen.line()
+    screen.block(text, 0)
+    screen.flush()
 
 
 def _number(evidence: Evidence | None) -> int:
@@ -139,6 +142,7 @@ def _tell(screen: Screen, lab: Lab, name: str, test: TestResult, stops: list[str
             screen.block(f"the test puts in: {run.faults}", 4, "dim")
         if run is not None and run.tool:
             screen.block("in the grade valgrind watches; here it doesn't", 4, "dim")
-    screen.block(f"gdb stops at {' and '.join(stops)}. next, step, print X, backtrace, continue; Ctrl-C stops a program "
+    places = " and ".join(["the first of your functions that the test calls", *stops])
+    screen.block(f"gdb stops at {places}. next, step, print X, backtrace, continue; Ctrl-C stops a program "
                  "that waits; quit ends. What the program reads and prints belongs to the test.", 4)
     screen.flush()

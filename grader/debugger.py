@@ -7,30 +7,34 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 SETTINGS = ("set sysroot", "set debuginfod enabled off", "set print symbol-loading off")    # this machine's own files
+STEP_OVER = "skip -gfi */recorder.c"            # send() is one step, though the recorder stands before it
 
 
 class Debugger:
     """gdb for run number `run` (from 1) of the test "stage/test". Times of the test don't count while it works.
 
-    sources: folders where gdb finds the source. stops: places where the program is to stop first, as gdb names
-    them; `once` for the first time only.
+    sources: folders where gdb finds the source. stops: places where the program is to stop, as gdb names them.
+    say: shows a line of text, which may hold what came from the student.
     """
 
-    def __init__(self, test: str, run: int, sources: Sequence[Path], once: Sequence[str], stops: Sequence[str]) -> None:
-        self.test, self.run = test, run
+    def __init__(self, test: str, run: int, sources: Sequence[Path], stops: Sequence[str],
+                 say: Callable[[str], None]) -> None:
+        self.test, self.run, self._say = test, run, say
         self._words = ["gdb", "--quiet", *(word for line in SETTINGS for word in ("-iex", line)),
                        "-ex", "set confirm off", *(f"--directory={folder}" for folder in sources)]
-        self._commands = [*(f"tbreak {place}" for place in once), *(f"break {place}" for place in stops), "continue"]
+        self._stops = stops
         self._ended = threading.Event()
         self._taken = False
 
-    def take(self, pid: int, program: Path) -> None:
-        """Starts gdb on a program that waits for it. It has the terminal until it ends."""
-        words = [*self._words, f"--pid={pid}", *(word for line in self._commands for word in ("-ex", line)), str(program)]
+    def take(self, pid: int, program: Path, function: str) -> None:
+        """Starts gdb on a program that waits for it. It has the terminal until it ends. function: where the program
+        is to stop first, and only once."""
+        commands = [STEP_OVER, f"tbreak {function}", *(f"break {place}" for place in self._stops), "continue"]
+        words = [*self._words, f"--pid={pid}", *(word for line in commands for word in ("-ex", line)), str(program)]
         process = subprocess.Popen(words, process_group=0)
         self._taken = True
         _give_terminal(process.pid)
@@ -54,9 +58,8 @@ class Debugger:
     def test_is_over(self, failure: str) -> None:
         """The test has its verdict; the program stays until gdb is left. failure: '' if the test passed."""
         if self.works():
-            said = f"it failed: {failure}" if failure else "it passed"
-            clean = "".join(char if char.isprintable() else "?" for char in said)
-            print(f"\n[the test is over: {clean}]\n[the program stays as it is; quit leaves gdb]", flush=True)
+            said = f"it failed, {failure}" if failure else "it passed"
+            self._say(f"[the test is over: {said}. quit leaves gdb, after Ctrl-C where the program still runs]")
             self._ended.wait()
 
 

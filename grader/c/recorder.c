@@ -138,7 +138,7 @@ static void wait_for_debugger(void)
     unsetenv(RECORDER_DEBUGGER);
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
     while (!is_traced())
-        nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 }
 
 /* Before the constructors of the student's program. */

@@ -27,7 +27,8 @@ class RunVerbs(Verbs):
                     self.chance.getrandbits(32), debugger is not None)
         self.scene.runs.append(run)
         if debugger is not None:
-            debugger.take(run.pid, programs.probe if request.function else programs.main)
+            program = programs.probe if request.function else programs.main
+            debugger.take(run.pid, program, request.function or "main")
             self.scene.patient = debugger.works
         return run.number
 

@@ -59,6 +59,10 @@ def test_the_test_goes_on_with_its_peer_and_its_faults(kit: Path) -> None:
 def test_another_tests_name(kit: Path) -> None:
     done = debug(kit, "lab1", "--only", "prompts/asks_and_returns_the_line", said="quit\n")
     assert done.returncode == 0 and "it passes" in done.stdout
+    assert re.search(r"Temporary breakpoint 1, prompt_line", done.stdout)
+    done = debug(kit, "lab1", "--only", "prompts/no_memory_goes_wrong", said="quit\n")
+    assert done.returncode == 0, "a test that valgrind watches in a grade is debugged without it"
+    assert "Temporary breakpoint 1, " in done.stdout
     done = debug(kit, "lab1", "--only", "prompts/nothing")
     assert done.returncode == 2 and "has no test 'prompts/nothing'" in done.stdout
     done = debug(kit, "lab1", "--only", "connecting/bad_addresses")
