@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from .catalog import KIT
 
@@ -29,13 +30,18 @@ class Entry:
 
 def find(slug: str) -> Entry | None:
     """The guide's entry of that name; None where there is none, or no guide."""
+    return _entries().get(slug)
+
+
+@cache
+def _entries() -> dict[str, Entry]:
     try:
         text = GUIDE.read_text(encoding="utf-8")
     except OSError:
-        return None
-    body = next((part for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]
-                 if part.partition("\n")[0].strip() == slug), None)
-    if body is None:
-        return None
-    said = dict(re.findall(r"^\*\*(You see|Why|Idea|By hand)\*\* (.+)$", body, re.MULTILINE))
-    return Entry(slug, *(said.get(part, "") for part in ("You see", "Why", "Idea", "By hand")))
+        return {}
+    found = {}
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        slug = part.partition("\n")[0].strip()
+        said = dict(re.findall(r"^\*\*(You see|Why|Idea|By hand)\*\* (.+)$", part, re.MULTILINE))
+        found[slug] = Entry(slug, *(said.get(name, "") for name in ("You see", "Why", "Idea", "By hand")))
+    return found
