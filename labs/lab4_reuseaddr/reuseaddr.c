@@ -41,7 +41,8 @@ int close_first(int connection)
  * every case. Returns 0, or -1 with errno. */
 int close_last(int connection)
 {
-    /* TODO 1/4, second half: the same steps but one. */
+    /* TODO 1/4, second half: the same steps in another order. Who says it first
+     * here, and when is it your turn to say that no more will come? */
     (void)connection;
     errno = ENOSYS;
     return -1;
