@@ -28,6 +28,9 @@ find_missing() { # SET
     need netcat-openbsd /usr/bin/nc.openbsd
     need telnet /usr/bin/telnet
     need socat /usr/bin/socat
+    need procps /usr/bin/pgrep
+    need iproute2 /usr/bin/ss
+    need gdb /usr/bin/gdb
     [ "$1" = test ] && return
     need mypy /usr/bin/mypy
     need clang-format /usr/bin/clang-format
