@@ -511,6 +511,25 @@ def short_as_error(evidence: Evidence) -> Sure | None:
     return last_of(one) if one is not None and one.got is not None and one.got.result == -1 and short(one.last) else None
 
 
+@cause(CAUSES, "not-copied", LAB, text="The memory grew, and what had come was left behind in the old: malloc() "
+       "gives new memory with nothing in it. realloc() takes the bytes along, or you copy them.")
+def not_copied(evidence: Evidence) -> Sure | None:
+    one = answered(evidence, "client_ask")
+    if one is None or one.due is None or one.got is None or one.got.result != 0 or len(one.got.data) != len(one.due.data):
+        return None
+    kept = 0                        # how many of the first bytes came before the memory last moved
+    for _, call, following in _pairs(evidence):
+        if following.args[POINTER] != call.args[POINTER] + max(call.result or 0, 0):
+            kept = sum(max(other.result or 0, 0) for other in one.recvs if other.index < following.index)
+    good, told = one.due.data, one.got.data
+    return Sure() if 0 < kept < len(good) and told[kept:] == good[kept:] and _mostly_wrong(told[:kept], good[:kept]) else None
+
+
+def _mostly_wrong(told: bytes, due: bytes) -> bool:
+    """Nothing of it is where it should be, but for bytes that are the same by chance."""
+    return sum(a == b for a, b in zip(told, due)) <= len(due) // 16
+
+
 @cause(CAUSES, "own-limit", LAB, text="There is room, or memory, for all of it, and it was cut or refused where a "
        "buffer of your own was full. How much may come only the caller knows, and for a whole reply nobody.")
 def own_limit(evidence: Evidence) -> Sure | None:
@@ -518,7 +537,7 @@ def own_limit(evidence: Evidence) -> Sure | None:
     if one is None or one.due is None or one.got is None or one.due.result < 0 or one.at_end:
         return None
     fits = one.function == "client_ask" or len(one.due.data) + 1 < one.room
-    refused = one.got.result == -1 and one.failure is None and one.taken > 500
+    refused = one.got.result == -1 and one.failure is None and one.taken > 500 and one.got.errno != errno.ENOMEM
     filled = one.last is not None and one.last.result == one.last.size and one.taken % 512 == 0 < one.taken
     cut = one.got.result >= 0 and len(one.got.data) == one.taken < len(one.due.data) and filled and len(one.recvs) > 1
     return last_of(one) if fits and (refused or cut) else None

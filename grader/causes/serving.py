@@ -6,13 +6,14 @@ import errno
 
 from ..evidence import Call, Evidence
 from .accepting import SHORTAGE
-from .base import Cause, Sure, after, at, cause, failed, own_calls, own_recvs
+from .base import Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs
 from .talks import Talk, accepted, accepts, ended_well, gave_up, listener, number, talks, wanted_clients
 
 CAUSES: list[Cause] = []
 LAB = "lab3"
 ENOUGH = 3
 PAUSE_NS = 9_000_000                # between two tries: a right program waits longer
+COPYING = (0, 1030)                 # fcntl()'s F_DUPFD and F_DUPFD_CLOEXEC
 MANY = 10                           # descriptors of a server that serves one client after another
 
 
@@ -33,6 +34,26 @@ def closed_before_served(evidence: Evidence) -> Sure | None:
     broken = {call.fd for call in own_calls(evidence, "recv", "read", "recvfrom", "recvmsg", "readv")
               if failed(call) and call.errno == errno.EBADF}
     return next((at(call) for call in own_calls(evidence, "close") if call.fd in broken and call.result == 0), None)
+
+
+@cause(CAUSES, "copy-left", LAB, "lab4", "lab5", text="The connection has a copy, by dup(), and only one of the two was closed. The "
+       "end goes out with the last one: close both, or don't copy.")
+def copy_left(evidence: Evidence) -> Sure | None:
+    run, failure = evidence.run, evidence.failure
+    if run is None or not (failure.kind in ("wait", "peer") or (failure.kind == "said" and "descriptor" in failure.message)):
+        return None
+    calls = [call for call in all_own(evidence) if call.fd is not None]
+    for copy in own_calls(evidence, "dup", "fcntl"):
+        if (copy.result or 0) <= 2 or copy.fd is None or (copy.name == "fcntl" and copy.args[1] not in COPYING):
+            continue
+        for closed, left in ((copy.fd, copy.result), (copy.result, copy.fd)):
+            close = next((call for call in after(copy, calls) if call.name == "close" and call.fd == closed
+                          and call.result == 0), None)
+            if close is not None and left in run.descriptors and not any(
+                    call.fd == left and (call.index > close.index or call.ended is None or call.name in ("close", "shutdown"))
+                    for call in after(copy, calls)):
+                return at(copy)
+    return None
 
 
 @cause(CAUSES, "drops-clients", LAB, text="A client was accepted and its connection closed, or forgotten, without a word. Each client "

@@ -262,7 +262,12 @@ def _lines(evidence: Evidence, word: str) -> list[str]:
 
 
 def _about_lines(evidence: Evidence) -> bool:
-    return evidence.failure.kind in ("output", "same", "said", "wait") and bool(_served(evidence))
+    """The failure is of what the server tells: a line that is missing, or one that was told of somebody else."""
+    failure = evidence.failure
+    told = failure.kind in ("output", "same") or \
+        (failure.kind == "wait" and failure.message.startswith("the output ")) or \
+        (failure.kind == "said" and failure.message.startswith(('"gone ', '"client ')))
+    return told and bool(_served(evidence))
 
 
 @cause(CAUSES, "not-told", LAB, text="Something that happened wasn't told with say(), or without the client's name: EVENT_CLIENT when a "
