@@ -39,9 +39,11 @@ define lab_rules # $1 labs/lab3_server_accept, $2 lab3, $3 server_accept
 $2: choose-$2 build/$2/$3
 	@echo 'build/$2/$3 is built: run it by hand, or "make grade" judges your work.'
 	@echo 'What to do is in $1/README.md, and $3.c beside it is the file you edit.'
-build/$2/$3: build/$2/$3.o build/$2/main.o $(GIVEN)
+build/$2/$3: build/$2/$3.o build/$2/whole.o build/given/given.a
 	@echo '  LD  $$@'
 	$Q$(CC) -pthread $$^ -o $$@
+build/$2/whole.o: build/$2/main.o build/given/given.a
+	$Q$(CC) -r -nostdlib $$^ -o $$@ && objcopy --keep-global-symbol=main $$@
 build/$2/%.o: $1/%.c | build/$2 setup-grade
 	$$(compile)
 $1/$3.c: # where it is missing, `compile` says so
@@ -49,6 +51,10 @@ $1/$3.c: # where it is missing, `compile` says so
 endef
 $(foreach folder,$(FOLDERS),$(eval $(call lab_rules,$(folder),$(call lab_of,$(folder)),$(call name_of,$(folder)))))
 
+# An archive: of it only what is used is linked. What main.c uses of it goes into whole.o, where no name but
+# main can be seen from outside, so that a function of the student's own may be called whatever it likes.
+build/given/given.a: $(GIVEN)
+	$Qrm -f $@ && ar rcs $@ $^
 build/given/%.o: labs/given/%.c | build/given setup-grade
 	$(compile)
 -include $(GIVEN:.o=.d)

@@ -166,8 +166,9 @@ def _limit(pid: int) -> None:
         pass                        # it has ended already
 
 
-def _build_kit(words: Sequence[str], cwd: Path) -> None:
-    status, said = _run([compiler(), *words], cwd)
+def _build_kit(words: Sequence[str], cwd: Path, tool: str = "") -> None:
+    """Runs the compiler, or another tool of those that come with it. Raises BuildError."""
+    status, said = _run([tool or compiler(), *words], cwd)
     if status != 0:
         first = next((line for line in said.splitlines() if "error" in line or "cannot find" in line), said.strip())
         raise BuildError(f"the kit's own code doesn't compile: {first}")
@@ -199,7 +200,11 @@ def _races() -> Path:
 
 
 def _given(lab: Lab) -> list[Path]:
-    """main.o and probe.o of the lab, then the objects that all labs share."""
+    """main.o and probe.o of the lab, then the archive of what all labs share.
+
+    Each of the two holds what it uses of the archive, and no name of it but main can be seen from outside: whatever a
+    student's own function is called, it stands in nobody's way. What the student uses comes from the archive.
+    """
     shared = sorted(GIVEN.glob("*.c"))
     sources = [lab.folder / "main.c", lab.folder / "probe.c", *shared]
     headers = [*GIVEN.glob("*.h"), *lab.folder.glob("*.h"), C / "recorder.h"]
@@ -207,9 +212,13 @@ def _given(lab: Lab) -> list[Path]:
 
     def make(folder: Path) -> None:
         _build_kit([*words, "-c", *map(str, sources)], folder)
+        _build_kit(["rcs", "given.a", *(f"{source.stem}.o" for source in shared)], folder, "ar")
+        for name in ("main.o", "probe.o"):
+            _build_kit(["-r", "-nostdlib", name, "given.a", "-o", f"whole-{name}"], folder)
+            _build_kit(["--keep-global-symbol=main", f"whole-{name}", name], folder, "objcopy")
 
-    built = _cached(f"{lab.id}-given", [*sources, *headers], words[:5], make)
-    return [built / f"{source.stem}.o" for source in sources]
+    built = _cached(f"{lab.id}-given", [*sources, *headers], [*words[:5], "whole"], make)
+    return [built / "main.o", built / "probe.o", built / "given.a"]
 
 
 def suite(lab: Lab) -> Path:
@@ -273,7 +282,8 @@ def student_programs(lab: Lab, source: bytes, for_helgrind: bool = False, debugg
     For helgrind, the compiler says which accesses are atomic: c/races.c. For a debugger it doesn't optimize, so that
     each line and variable is there.
     """
-    main, probe, *shared = _given(lab)
+    main, probe, archive = _given(lab)
+    shared = [archive]
     recorder = _recorder()
     headers = [*GIVEN.glob("*.h"), *lab.folder.glob("*.h")]
     own = [*(["-fsanitize=thread"] if for_helgrind else []), *(["-O0"] if debugged else [])]
@@ -312,6 +322,7 @@ def _first_error(lab: Lab, said: str) -> CompileError:
         return CompileError(f"{lab.file_name}: {missing[1]}() isn't there: it is called, and no file defines it", None)
     twice = re.search(r"multiple definition of [`']([^']+)'", said)
     if twice:
-        return CompileError(f"{lab.file_name}: {twice[1]}() is defined by the kit already: leave it out", None)
+        return CompileError(f"{lab.file_name}: the kit's own code has a function {twice[1]}() already: leave yours out, "
+                            "or rename it", None)
     lines = said.strip().splitlines()
     return CompileError(f"{lab.file_name}: {lines[0] if lines else 'the compiler failed without a word'}", None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from kit import KIT, LABS, Graded, grade_source, grade_tree, run_grader, solution
+
+from grader.catalog import Lab
 
 LAB = LABS["lab1"]
 AT_MOST = 30                    # seconds; an outcome in bounded time, on a machine that is busy with other tests
@@ -117,7 +121,7 @@ def test_what_does_not_compile_is_a_graded_0_and_others_go_on(tmp_path: Path) ->
 
 @pytest.mark.parametrize("edit, said", [
     (lambda text: text.replace("int send_all(", "int send_al("), "send_all() isn't there"),
-    (lambda text: text + "\nint main(void) { return 0; }\n", "main() is defined by the kit already"),
+    (lambda text: text + "\nint main(void) { return 0; }\n", "the kit's own code has a function main() already"),
     (lambda text: '#include "nothing.h"\n' + text, "nothing.h"),
     (lambda text: text + "\n\0\n", ""),
     (lambda text: "#include __FILE__\n" + text, ""),
@@ -129,6 +133,36 @@ def test_what_does_not_build(edit: Callable[[str], str], said: str) -> None:
         assert said in graded.lab("lab1")["compile"]["message"]
         assert graded.report["score"] == 0
     only_words(graded)
+
+
+def with_names_of_the_kit(lab: Lab) -> str:
+    """A solution with a helper of its own, not static, for every name of given code that it doesn't use itself."""
+    given = [*(KIT / "labs" / "given").glob("*.c"), lab.folder / "main.c", lab.folder / "probe.c"]
+    text = "".join(path.read_text() for path in given)
+    names = set(re.findall(r"^(?:[a-z_]+ )*(?:struct \w+ )?\*?(\w+)\(", text, re.MULTILINE)) - {"main", "__attribute__"}
+    assert {"say", "read_table", "far_end_unread", "parse_port", "report_call"} <= names
+    own = sorted(names - set(re.findall(r"\w+", solution(lab))))
+    return solution(lab) + "".join(f"void {name}(void);\nvoid {name}(void) {{ __builtin_abort(); }}\n" for name in own)
+
+
+@pytest.mark.parametrize("lab", LABS.values(), ids=LABS)
+def test_a_helper_may_have_any_name_that_given_code_has(lab: Lab) -> None:
+    """It collides with nothing, and nobody of the kit calls it: each would end the program."""
+    graded = grade_source(lab, with_names_of_the_kit(lab))
+    assert graded.report["score"] == 100, graded.errors
+
+
+def test_make_links_it_as_well(tmp_path: Path) -> None:
+    """What is built by hand has the same names to itself."""
+    kit = tmp_path / "kit"
+    for name in ("labs", "tools", "grader/c"):
+        shutil.copytree(KIT / name, kit / name)
+    shutil.copy(KIT / "Makefile", kit)
+    (kit / "labs" / LAB.folder.name / LAB.file_name).write_text(with_names_of_the_kit(LAB))
+    made = subprocess.run(["make", "-C", kit, "build/lab1/client_send"], capture_output=True, text=True, timeout=60)
+    assert made.returncode == 0, made.stderr
+    asked = subprocess.run([kit / "build" / "lab1" / "client_send", "127.0.0.1", "77x8"], capture_output=True, text=True, timeout=10)
+    assert asked.returncode == 2 and '"77x8" is not a whole number' in asked.stderr
 
 
 # ---- words that make no sense -----------------------------------------------------------------------

@@ -273,7 +273,9 @@ def _about_lines(evidence: Evidence) -> bool:
 @cause(CAUSES, "not-told", LAB, text="Something that happened wasn't told with say(), or without the client's name: EVENT_CLIENT when a "
        "client has come, EVENT_RECEIVED for each recv() that gave bytes, EVENT_GONE when its conversation is over.")
 def not_told(evidence: Evidence) -> Sure | None:
-    if evidence.failure.kind not in ("output", "same") or not _served(evidence) or _stopping(evidence):
+    run = evidence.run
+    stopped = run is not None and not run.function and run.status is not None      # it may have ended too soon to tell
+    if evidence.failure.kind not in ("output", "same") or not _served(evidence) or _stopping(evidence) or stopped:
         return None
     over = [talk for talk in _served(evidence) if talk.closed is not None]
     clients, gone, received = (_lines(evidence, word) for word in ("client", "gone", "received"))
