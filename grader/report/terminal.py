@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..evidence import Evidence, Location, RunSeen
 from ..ladder import draw_lines, ladder_of
@@ -186,8 +186,17 @@ def show_total(screen: Screen, results: tuple[LabResult, ...], scores: Mapping[s
                seed: str, seconds: float) -> None:
     """The last lines: progress over all labs, what was weaker than usual, how to repeat it."""
     if len(scores) > 1:
-        screen.line("all labs  " + "   ".join(f"{lab} {score}" for lab, score in scores.items()))
+        for line in _rows("all labs", [f"{lab} {score}" for lab, score in scores.items()], screen.columns):
+            screen.line(line)
     for notice in notices:
         screen.block(notice, 0, "yellow")
     screen.line(f"{seconds:.1f} s · the same once more: SEED={seed}", "dim")
     screen.flush()
+
+
+def _rows(title: str, items: Sequence[str], columns: int) -> list[str]:
+    """The title and the items one below another in columns, as many a line as fit."""
+    wide = max(len(item) for item in items) + 3
+    each = max(1, (columns - len(title) - 2 + 3) // wide)
+    rows = ["".join(item.ljust(wide) for item in items[start:start + each]).rstrip() for start in range(0, len(items), each)]
+    return [f"{title if number == 0 else ' ' * len(title)}  {row}" for number, row in enumerate(rows)]
