@@ -58,6 +58,7 @@ class Lab:
     title: str
     stages: tuple[Stage, ...]
     limits: Limits
+    queues: bool = False            # whether the queues of connections are noted while a test runs
 
     @property
     def file_name(self) -> str:
@@ -86,7 +87,8 @@ def read_lab(folder: Path) -> Lab:
     _check_stages(folder.name, stages)
     return Lab(id=f"lab{match[1]}", number=int(match[1]), name=match[2], folder=folder,
                title=_get(table, "title", str, folder.name), stages=stages,
-               limits=_read_limits(folder.name, table.get("limits", {})))
+               limits=_read_limits(folder.name, table.get("limits", {})),
+               queues=_get(table, "queues", bool, folder.name, default=False))
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -104,7 +106,7 @@ def _get(table: Any, key: str, kind: type, where: str, default: Any = None) -> A
     value = table.get(key, default)
     if value is None:
         raise CatalogError(f"{where}/lab.toml: the key '{key}' is missing")
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or isinstance(value, bool) and kind is not bool:
         raise CatalogError(f"{where}/lab.toml: '{key}' must be a {kind.__name__}, not {value!r}")
     return value
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from . import kernel
+from .evidence import Queues
 from .kernel import Address, State
 from .script import (
     Accept, Close, Closing, Data, Echo, Expect, ExpectClosing, GoDeaf, HalfClose, Pacing, Random, ReceiveBytes,
@@ -31,6 +32,7 @@ KEPT_BYTES = 80 << 20  # of what one connection receives; beyond that bytes are 
 EVENT_BYTES = 64
 MOST_EVENTS = 20_000
 SMALL_BUFFER = 4096
+_SIOCOUTQNSD = 0x894B  # linux/sockios.h: what has not been sent
 _ORPHANS = (State.FIN_WAIT1, State.FIN_WAIT2, State.CLOSING, State.LAST_ACK)
 _DELIVERED = {Closing.END: ("end",), Closing.RESET: ("reset",), Closing.EITHER: ("end", "reset")}
 _ENDINGS = {"end": Closing.END.value, "reset": Closing.RESET.value}
@@ -45,6 +47,7 @@ class PeerEvent:
     kind: str  # accepted connected refused sent received end reset half_close closed reset_sent waiting deaf trouble
     data: bytes  # the first bytes that went over the wire; with other kinds words, or who the other side is
     size: int  # all bytes that went over the wire
+    queues: Queues | None = None  # of the peer's end, right after it
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Stage:
         self.script, self.connects = script, connects
         self.events: list[PeerEvent] = []
         self.gos = 0
+        self.queues = False  # whether each event tells what the connection holds
         self.buffer = memoryview(bytearray(CHUNK))
         self._watch = watch
 
@@ -202,7 +206,19 @@ class Conversation:
 
     def note(self, kind: str, data: bytes = b"", size: int = 0) -> None:
         """An event of this connection."""
-        self.stage.note(PeerEvent(time.monotonic_ns(), self.number, kind, data, size))
+        queues = self._look() if self.stage.queues else None
+        self.stage.note(PeerEvent(time.monotonic_ns(), self.number, kind, data, size, queues))
+
+    def _look(self) -> Queues | None:
+        """What the peer's end holds; None where it is closed."""
+        if self.sock is None or self.sock.fileno() == -1:
+            return None
+        try:
+            unsent, unacked, unread = (self._queued(what) for what in (_SIOCOUTQNSD, termios.TIOCOUTQ, termios.FIONREAD))
+            buffers = (self.sock.getsockopt(socket.SOL_SOCKET, what) for what in (socket.SO_SNDBUF, socket.SO_RCVBUF))
+        except OSError:
+            return None
+        return Queues(unsent, unacked, unread, *buffers)
 
     @property
     def _connected(self) -> socket.socket:

@@ -17,6 +17,17 @@ class Location:
 
 
 @dataclass(frozen=True)
+class Queues:
+    """What one end of a connection held at a moment, in bytes."""
+
+    unsent: int                     # taken by send(), and not on its way yet
+    unacked: int                    # not acknowledged: `unsent` is part of it
+    unread: int                     # arrived, and not taken by recv()
+    send_buffer: int                # SO_SNDBUF and SO_RCVBUF; 0: not known
+    recv_buffer: int
+
+
+@dataclass(frozen=True)
 class Call:
     """One recorded call of the student's program."""
 
@@ -39,6 +50,7 @@ class Call:
     site: int                       # the return address, relative to the program
     where: Location | None
     inside: str | None = None       # the function that it stands in
+    queues: Queues | None = None    # of its connection, right after it (close: before); only in labs that ask for it
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,14 @@ class Finding:
     kind: str                       # "error", "leak", "descriptor" or "race"
     text: str
     where: Location | None
+
+
+@dataclass(frozen=True)
+class Sleeper:
+    """A thread that slept in the kernel when the test ended."""
+
+    thread: int                     # as in Call.thread
+    call: str                       # by the kernel's name: "futex", "accept", "recvfrom"
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,7 @@ class RunSeen:
     total_calls: int
     findings: tuple[Finding, ...]
     threads: int = 0                # that it had when the test ended
+    asleep: tuple[Sleeper, ...] = ()    # and those of them that slept in a system call
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The student's own calls of these names, in order."""
@@ -103,6 +124,16 @@ class Happening:
     size: int                       # all bytes that went over the wire
     local: str | None = None        # the connection's two addresses, "127.0.0.1:7788": the peer's own
     remote: str | None = None       # and the program's
+    queues: Queues | None = None    # of the peer's end, right after it; only in labs that ask for it
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the two ends of a connection held when the test ended, by the kernel's table."""
+
+    connection: int
+    peer: Queues | None             # None: the kernel has no such end (any more)
+    program: Queues | None
 
 
 @dataclass(frozen=True)
@@ -122,6 +153,7 @@ class PeerSeen:
     trouble: str | None
     story: tuple[str, ...]
     events: tuple[Happening, ...] = ()
+    left: tuple[Left, ...] = ()     # only in labs that ask for it
 
 
 @dataclass(frozen=True)
@@ -156,6 +188,7 @@ class Evidence:
     runs: tuple[RunSeen, ...] = field(default=())
     peers: tuple[PeerSeen, ...] = field(default=())
     held: tuple[Held, ...] = field(default=())
+    time: int = 0                   # when it was taken: ns, on the clock of Call.began; 0: not known
 
     @property
     def run(self) -> RunSeen | None:

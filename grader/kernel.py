@@ -282,6 +282,7 @@ class Thread:
     syscall: str | None  # None: not in a system call, or not to be told
     args: tuple[int, ...]
     switches: int
+    own_tid: int = 0  # as the program itself knows it, in its pid namespace
 
 
 def threads(pid: int) -> list[Thread]:
@@ -328,10 +329,12 @@ def _state(folder: str) -> str:
 
 def _thread(pid: int, tid: int) -> Thread:
     folder = f"/proc/{pid}/task/{tid}/"
-    switches = sum(int(count) for count in re.findall(r"ctxt_switches:\t(\d+)", _read(folder + "status")))
+    status = _read(folder + "status")
+    switches = sum(int(count) for count in re.findall(r"ctxt_switches:\t(\d+)", status))
+    own = re.search(r"^NSpid:.*?(\d+)$", status, re.MULTILINE)
     state = _state(folder)
     call, args = _system_call(folder)
-    return Thread(pid, tid, state, call, args, switches)
+    return Thread(pid, tid, state, call, args, switches, int(own[1]) if own else tid)
 
 
 def _system_call(folder: str) -> tuple[str | None, tuple[int, ...]]:

@@ -118,11 +118,12 @@ class Peer:
         with self._changed:
             return self._address or (self._source, 0)
 
-    def start(self) -> None:
-        """Begins; does nothing the second time."""
+    def start(self, *, queues: bool = False) -> None:
+        """Begins; does nothing the second time. queues: each event tells what the connection holds."""
         with self._changed:
             if self._thread is not None or self._closing:
                 return
+            self._stage.queues = queues
             self._tasks = [_Task(steps) for steps in self._all_steps()]
             self._work(self._tasks)
             self._thread = threading.Thread(target=self._live, name="peer", daemon=True)

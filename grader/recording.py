@@ -19,21 +19,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from .calls import CALLS, MARKS, SYMBOLS
-from .evidence import Call, Location
+from .evidence import Call, Location, Queues
 from .faults import MOST_FAULTS, Fault, parse_faults
 
 VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
 WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
-_MAGIC, _VERSION = 0x6B636F73, 1
+_MAGIC, _VERSION = 0x6B636F73, 2
 _HEADER = struct.Struct("=IIIIIIQQ")
 _FAULT = struct.Struct("=QIIIIIIII")
-_SLOT = struct.Struct("=IBBBBiiIiqq5qqQQI28s32s")
+_SLOT = struct.Struct("=IBBBBiiIiqq5qqQQI28s32s20s4x")
+_HELD = struct.Struct("=5i")
 _RELEASED, _TOTAL = 16, 32              # offsets in the header
 _SLOTS = _HEADER.size + MOST_FAULTS * _FAULT.size
 
 _ENTERED, _RETURNED = 1, 2
-_SOCKET, _GIVEN, _SIZE = 1, 2, 4
+_SOCKET, _GIVEN, _SIZE, _QUEUES = 1, 2, 4, 8
 _NO_FD = -2**31
 
 _FUTEX_WAKE = 1
@@ -57,8 +58,9 @@ class Recording:
         self._finished: dict[int, Call] = {}
 
     @classmethod
-    def create(cls, faults: str, seed: int, capacity: int = 4096) -> Recording:
-        """Memory for a run with these faults; they are armed from the start. Raises FaultError."""
+    def create(cls, faults: str, seed: int, capacity: int = 4096, *, queues: bool = False) -> Recording:
+        """Memory for a run with these faults; they are armed from the start. queues: what connections hold is noted
+        at their calls. Raises FaultError."""
         table = parse_faults(faults)
         size = _SLOTS + capacity * _SLOT.size
         fd = os.memfd_create("recording", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -66,7 +68,7 @@ class Recording:
         # Without the seals a program could shrink the file, and reading it would kill the grader.
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         memory = mmap.mmap(fd, size)
-        _HEADER.pack_into(memory, 0, _MAGIC, _VERSION, capacity, 1, 0, 0, seed % 2**64, 0)
+        _HEADER.pack_into(memory, 0, _MAGIC, _VERSION, capacity, 1, 0, queues, seed % 2**64, 0)
         for index, fault in enumerate(table):
             _FAULT.pack_into(memory, _HEADER.size + index * _FAULT.size, fault.mask, fault.action,
                              fault.sockets_only, fault.first, fault.last, fault.every, fault.low, fault.high, 0)
@@ -108,7 +110,7 @@ class Recording:
 
 def _decode(index: int, slot: bytes, faults: tuple[Fault, ...]) -> Call | None:
     (state, name, flags, arg_count, data_length, thread, fd, struck, error, began, ended,
-     *args, result, site, size, address_length, address, data) = _SLOT.unpack(slot)
+     *args, result, site, size, address_length, address, data, held) = _SLOT.unpack(slot)
     if state not in (_ENTERED, _RETURNED) or name >= len(CALLS):
         return None
     family, shown = _address(address[:address_length])
@@ -119,7 +121,8 @@ def _decode(index: int, slot: bytes, faults: tuple[Fault, ...]) -> Call | None:
         errno=error if returned else 0, address=shown, family=family, data=data[:data_length],
         size=size if flags & _SIZE else None,
         faulted="; ".join(fault.text for bit, fault in enumerate(faults) if struck >> bit & 1) or None,
-        given=bool(flags & _GIVEN), socket=bool(flags & _SOCKET), site=site, where=None)
+        given=bool(flags & _GIVEN), socket=bool(flags & _SOCKET), site=site, where=None,
+        queues=Queues(*_HELD.unpack(held)) if flags & _QUEUES else None)
 
 
 def _address(raw: bytes) -> tuple[int | None, str | None]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from . import kernel
 from .build import Programs
 from .catalog import KIT, Limits
+from .evidence import Sleeper
 from .recording import Recording
 from .sandbox import Sandbox
 from .valgrind import Findings, read_findings, tool_words
@@ -115,7 +116,7 @@ class StudentRun:
     """
 
     def __init__(self, number: int, request: Request, programs: Programs, launcher: Path, sandbox: Sandbox,
-                 limits: Limits, seed: int, debugged: bool = False) -> None:
+                 limits: Limits, seed: int, debugged: bool = False, queues: bool = False) -> None:
         self.debugged = debugged            # it waits for a debugger before it begins, and runs without valgrind
         self.number = number
         self.request = request
@@ -125,7 +126,7 @@ class StudentRun:
         self.ended: Ended | None = None
         self._lock = threading.Lock()
         self._closed = False
-        self.recording = Recording.create(request.faults, seed)
+        self.recording = Recording.create(request.faults, seed, queues=queues)
         self._files = {name: os.memfd_create(name) for name in ("stdout", "stderr", "report", "log", "launcher")}
         self._input = -1                    # our end of held input or of the terminal
         self._terminal = bytearray()
@@ -272,6 +273,11 @@ class StudentRun:
         names = SLEEPS.get(call, frozenset({call})) | POLLS
         return any(thread.state == "S" and thread.syscall in names for thread in kernel.threads(self.pid))
 
+    def sleepers(self) -> tuple[Sleeper, ...]:
+        """Its threads that sleep in a system call right now."""
+        found = kernel.threads(self.pid) if self.poll() is None else []
+        return tuple(Sleeper(one.own_tid, one.syscall) for one in found if one.state == "S" and one.syscall)
+
     # ---- acting -----------------------------------------------------------------------------------
 
     def type_text(self, text: bytes) -> None:
@@ -411,14 +417,14 @@ class StudentRun:
 
 
 def start(number: int, request: Request, programs: Programs, launcher: Path, sandbox: Sandbox, limits: Limits,
-          seed: int, debugged: bool = False) -> StudentRun:
+          seed: int, debugged: bool = False, queues: bool = False) -> StudentRun:
     """Starts a run. Where the sandbox gives no sign the program hasn't begun: so it is tried again, twice.
 
     Each such try is told in build/trouble.log. Raises StartError.
     """
     for last in (False, False, True):
         try:
-            return StudentRun(number, request, programs, launcher, sandbox, limits, seed, debugged)
+            return StudentRun(number, request, programs, launcher, sandbox, limits, seed, debugged, queues)
         except StartError as error:
             if last or not isinstance(error.__cause__, TimeoutError):
                 raise

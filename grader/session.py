@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import channel, kernel
 from .build import Programs
 from .catalog import Lab
-from .evidence import Evidence, Failure, Happening, Held, PeerSeen, RunSeen, Trouble
+from .evidence import Evidence, Failure, Happening, Held, Left, PeerSeen, Queues, RunSeen, Trouble
 from .faults import FaultError
 from .peers import Peer
 from .recording import resolve
@@ -27,6 +28,7 @@ from .verbs.resources import ResourceVerbs
 from .verbs.sockets import SocketVerbs
 
 MOST_EVENTS, LAST_EVENTS = 4096, 64         # of a peer, kept as evidence
+MOST_LEFT = 8                               # connections of a peer that are looked at in the end
 
 
 class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
@@ -76,7 +78,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         peers = tuple(self._seen_peer(index) for index in range(len(self.scene.peers)))
         assert self.failure is not None
         self.evidence = Evidence(self.lab.id, self.stage, self.test, self.lab.file_name, self.failure, runs, peers,
-                                 tuple(Held(port, state) for port, state in self.scene.held_ports))
+                                 tuple(Held(port, state) for port, state in self.scene.held_ports), time.monotonic_ns())
 
     def _seen_run(self, run: StudentRun) -> RunSeen:
         ended, request = run.poll(), run.request
@@ -96,7 +98,8 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             texts=run.reported_texts(), numbers=run.reported_numbers(), descriptors=tuple(run.descriptors()),
             listening=tuple(f"{host}:{port}" for host, port in (found.local for found in run.listeners())),
             output=run.output()[:65536], errors=run.errors()[:65536], calls=calls, total_calls=run.recording.total,
-            findings=findings.found if findings else (), threads=0 if ended else kernel.thread_count(run.pid))
+            findings=findings.found if findings else (), threads=0 if ended else kernel.thread_count(run.pid),
+            asleep=run.sleepers())
 
     def _seen_peer(self, index: int) -> PeerSeen:
         peer, said = self.scene.peers[index], self.scripts[index]
@@ -106,7 +109,8 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             script=said.script, role=said.role, address=f"{peer.address[0]}:{peer.address[1]}", port=peer.address[1],
             data=said.data, connections=len(outcome.connections), received=outcome.received,
             sent=first.sent if first else b"", ending=first.ending if first else "never", happy=outcome.happy,
-            trouble=outcome.trouble, story=tuple(peer.story()), events=_happenings(peer))
+            trouble=outcome.trouble, story=tuple(peer.story()), events=_happenings(peer),
+            left=_left(peer) if self.lab.queues else ())
 
 
 def _happenings(peer: Peer) -> tuple[Happening, ...]:
@@ -118,8 +122,21 @@ def _happenings(peer: Peer) -> tuple[Happening, ...]:
     for event in events:
         local, remote = (f"{host}:{port}" for host, port in ends[event.connection]) if event.connection in ends \
             else (None, None)
-        found.append(Happening(event.time_ns, event.connection, event.kind, event.data, event.size, local, remote))
+        found.append(Happening(event.time_ns, event.connection, event.kind, event.data, event.size, local, remote, event.queues))
     return tuple(found)
+
+
+def _left(peer: Peer) -> tuple[Left, ...]:
+    """What the first connections hold now."""
+    some = list(peer.ends.items())[:MOST_LEFT]
+    return tuple(Left(number, _queues(here, there), _queues(there, here)) for number, (here, there) in some)
+
+
+def _queues(here: kernel.Address, there: kernel.Address) -> Queues | None:
+    end = kernel.lookup(here, there)
+    if end is None or end.flow is None:
+        return None
+    return Queues(end.flow.unsent, end.send_queue, end.receive_queue, 0, 0)
 
 
 def status_of(failure: Failure, trouble: Trouble | None, runs: Sequence[RunSeen]) -> str:

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <linux/futex.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
@@ -314,6 +315,24 @@ static void find_faults(struct visit *visit)
     }
 }
 
+/* The queues of a TCP connection, where they are wanted; other sockets have no SIOCOUTQNSD, listeners
+   none of the three. Under valgrind, which doesn't know them all, time means nothing anyway. */
+static void note_queues(struct recorded_call *call)
+{
+    struct recorded_queues *queues = &call->queues;
+    socklen_t send_size = sizeof queues->send_buffer, recv_size = sizeof queues->recv_buffer;
+    if (!recorder->wants_queues || !(call->flags & RECORDED_SOCKET) || RUNNING_ON_VALGRIND)
+        return;
+    int saved = errno;
+    if (__real_ioctl(call->fd, SIOCOUTQNSD, &queues->unsent) == 0 &&
+        __real_ioctl(call->fd, SIOCOUTQ, &queues->unacked) == 0 &&
+        __real_ioctl(call->fd, SIOCINQ, &queues->unread) == 0 &&
+        __real_getsockopt(call->fd, SOL_SOCKET, SO_SNDBUF, &queues->send_buffer, &send_size) == 0 &&
+        __real_getsockopt(call->fd, SOL_SOCKET, SO_RCVBUF, &queues->recv_buffer, &recv_size) == 0)
+        call->flags |= RECORDED_QUEUES;
+    errno = saved;
+}
+
 static void enter(struct visit *visit, enum call_name name, int fd, const void *return_address, size_t arg_count,
                   const int64_t *args)
 {
@@ -332,6 +351,8 @@ static void enter(struct visit *visit, enum call_name name, int fd, const void *
     call->began = now();
     if (armed)
         find_faults(visit);
+    if (name == CALL_close)
+        note_queues(call);
 }
 
 static void wait_for_release(void)
@@ -452,6 +473,8 @@ static int64_t complete(struct visit *visit, int64_t result, int error)
     if (RUNNING_ON_VALGRIND)
         order_after(call);
     errno = saved;
+    if (call->name != CALL_close)
+        note_queues(call);
     call->result = result;
     call->error = error;
     if (error == 0 && visit->leaves) {

@@ -31,7 +31,7 @@
 
 enum {
     RECORDER_MAGIC = 0x6b636f73, /* "sock" */
-    RECORDER_VERSION = 1,
+    RECORDER_VERSION = 2,
     RECORDER_FAULTS = 16,  /* entries in the header's table */
     RECORDED_ARGS = 5,     /* arguments kept of a call */
     RECORDED_ADDRESS = 28, /* bytes kept of an address: a sockaddr_in6 */
@@ -66,9 +66,16 @@ enum {
     RECORDED_SOCKET = 1, /* `fd` was a socket when the call was made */
     RECORDED_GIVEN = 2,  /* made while faults were not armed: by given code */
     RECORDED_SIZE = 4,   /* `size` means something */
+    RECORDED_QUEUES = 8, /* `queues` means something */
 };
 
 #define RECORDED_NO_FD INT32_MIN /* `fd` of a call that takes none */
+
+/* What a connection held, in bytes, as ioctl and getsockopt tell. */
+struct recorded_queues {
+    int32_t unsent, unacked, unread; /* SIOCOUTQNSD, SIOCOUTQ, SIOCINQ */
+    int32_t send_buffer, recv_buffer;
+};
 
 /* One call. */
 struct recorded_call {
@@ -90,6 +97,7 @@ struct recorded_call {
     uint32_t address_length;
     unsigned char address[RECORDED_ADDRESS]; /* a sockaddr, passed in or handed out */
     unsigned char data[RECORDED_DATA];       /* the first bytes sent, received, set, or of the text */
+    struct recorded_queues queues;           /* of `fd` after the call; before close */
 };
 
 /* The whole memory. The grader writes the header before it starts the program. */
@@ -99,7 +107,7 @@ struct recorder {
     uint32_t capacity;         /* slots */
     _Atomic uint32_t armed;    /* faults strike */
     _Atomic uint32_t released; /* a futex: calls held by FAULT_WAITS go on */
-    uint32_t unused;
+    uint32_t wants_queues;  /* the queues of connections are noted at their calls */
     uint64_t seed;          /* what the numbers of bytes are drawn from */
     _Atomic uint64_t total; /* calls made so far: the next slot's index */
     struct fault faults[RECORDER_FAULTS];
@@ -107,7 +115,7 @@ struct recorder {
 };
 
 _Static_assert(sizeof(struct fault) == 40, "recording.py counts on it");
-_Static_assert(sizeof(struct recorded_call) == 168, "recording.py counts on it");
+_Static_assert(sizeof(struct recorded_call) == 192, "recording.py counts on it");
 _Static_assert(sizeof(struct recorder) == 680, "recording.py counts on it");
 
 /* Arms the faults (on != 0) or disarms them; armed from the start. A probe arms around

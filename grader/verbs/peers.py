@@ -37,7 +37,7 @@ class PeerVerbs(Verbs):
         self.scene.peers.append(peer)
         at_once = script.connections if script.crowd is Crowd.TOGETHER else 1
         self.scripts.append(Said(role, script.text, data, at_once))
-        peer.start()
+        peer.start(queues=self.lab.queues)
         return len(self.scene.peers)
 
     def do_port_of(self, fields: list[bytes]) -> int:

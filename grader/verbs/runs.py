@@ -24,7 +24,7 @@ class RunVerbs(Verbs):
         if request.tool == "helgrind" and debugger is None:
             programs = build.student_programs(self.lab, programs.source.read_bytes(), for_helgrind=True)
         run = start(number, request, programs, self.launcher, self.sandbox, self.lab.limits,
-                    self.chance.getrandbits(32), debugger is not None)
+                    self.chance.getrandbits(32), debugger is not None, self.lab.queues)
         self.scene.runs.append(run)
         if debugger is not None:
             program = programs.probe if request.function else programs.main
