@@ -128,9 +128,10 @@ class Happening:
 
 
 @dataclass(frozen=True)
-class Left:
-    """What the two ends of a connection held when the test ended, by the kernel's table."""
+class Look:
+    """What the two ends of a connection held at a moment, by the kernel's table."""
 
+    time: int                       # ns, on the clock of Call.began
     connection: int
     peer: Queues | None             # None: the kernel has no such end (any more)
     program: Queues | None
@@ -153,7 +154,7 @@ class PeerSeen:
     trouble: str | None
     story: tuple[str, ...]
     events: tuple[Happening, ...] = ()
-    left: tuple[Left, ...] = ()     # only in labs that ask for it
+    looks: tuple[Look, ...] = ()    # at its connections, while the grader waited and in the end; only in labs that ask for it
 
 
 @dataclass(frozen=True)

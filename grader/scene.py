@@ -46,6 +46,7 @@ class Scene:
         self.held: list[socket.socket] = []         # what else the grader keeps open for the test
         self.held_ports: list[tuple[int, str]] = []
         self.began = time.monotonic()
+        self.look: Callable[[], None] = lambda: None        # takes notes while something is awaited
         self.patient: Callable[[], bool] = lambda: False    # whether a debugger holds a program: then time is no sign
 
     def wait(self, condition: Callable[[], bool]) -> None:
@@ -59,6 +60,7 @@ class Scene:
                     return
                 raise verdict
             self._rest(pause)
+            self.look()
             pause = min(pause * 1.5, LONGEST_PAUSE)
 
     def _rest(self, seconds: float) -> None:

@@ -9,12 +9,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import channel, kernel
 from .build import Programs
 from .catalog import Lab
-from .evidence import Evidence, Failure, Happening, Held, Left, PeerSeen, Queues, RunSeen, Trouble
+from .evidence import Evidence, Failure, Happening, Held, Look, PeerSeen, Queues, RunSeen, Trouble
 from .faults import FaultError
 from .peers import Peer
 from .recording import resolve
@@ -28,7 +29,8 @@ from .verbs.resources import ResourceVerbs
 from .verbs.sockets import SocketVerbs
 
 MOST_EVENTS, LAST_EVENTS = 4096, 64         # of a peer, kept as evidence
-MOST_LEFT = 8                               # connections of a peer that are looked at in the end
+MOST_LOOKED_AT, MOST_LOOKS = 2, 1000        # connections of a peer, and looks that are kept
+LOOK_COST = 15                              # a look is followed by so many times its length without one
 
 
 class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
@@ -40,6 +42,10 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         self.stage, self.test = stage, test
         self.failure: Failure | None = None
         self.skipped = ""              # why it isn't tried: what this machine lacks
+        self.looks: dict[int, list[Look]] = {}      # by the peer's place
+        self.next_look = 0.0            # a look mustn't slow down what it looks at
+        if lab.queues:
+            self.scene.look = self._look_at_times
 
     # ---- the conversation -------------------------------------------------------------------------
 
@@ -72,8 +78,27 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             return []
         return [answer if isinstance(answer, bytes) else str(answer).encode()]
 
+    def _look_at_times(self) -> None:
+        began = time.monotonic()
+        if began >= self.next_look:
+            self._look()
+            ended = time.monotonic()
+            self.next_look = ended + LOOK_COST * (ended - began)
+
+    def _look(self) -> None:
+        """Notes what the peers' first connections hold, where that has changed. Nothing is decided by it."""
+        for index, peer in enumerate(self.scene.peers):
+            kept = self.looks.setdefault(index, [])
+            for number, (here, there) in list(peer.ends.items())[:MOST_LOOKED_AT]:
+                now = Look(time.monotonic_ns(), number, _queues(here, there), _queues(there, here))
+                last = next((look for look in reversed(kept) if look.connection == number), None)
+                if len(kept) < MOST_LOOKS and (last is None or replace(last, time=now.time) != now):
+                    kept.append(now)
+
     def _freeze(self) -> None:
         """Takes the evidence while everything is as it was."""
+        if self.lab.queues:
+            self._look()
         runs = tuple(self._seen_run(run) for run in self.scene.runs)
         peers = tuple(self._seen_peer(index) for index in range(len(self.scene.peers)))
         assert self.failure is not None
@@ -110,7 +135,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             data=said.data, connections=len(outcome.connections), received=outcome.received,
             sent=first.sent if first else b"", ending=first.ending if first else "never", happy=outcome.happy,
             trouble=outcome.trouble, story=tuple(peer.story()), events=_happenings(peer),
-            left=_left(peer) if self.lab.queues else ())
+            looks=tuple(self.looks.get(index, ())))
 
 
 def _happenings(peer: Peer) -> tuple[Happening, ...]:
@@ -124,12 +149,6 @@ def _happenings(peer: Peer) -> tuple[Happening, ...]:
             else (None, None)
         found.append(Happening(event.time_ns, event.connection, event.kind, event.data, event.size, local, remote, event.queues))
     return tuple(found)
-
-
-def _left(peer: Peer) -> tuple[Left, ...]:
-    """What the first connections hold now."""
-    some = list(peer.ends.items())[:MOST_LEFT]
-    return tuple(Left(number, _queues(here, there), _queues(there, here)) for number, (here, there) in some)
 
 
 def _queues(here: kernel.Address, there: kernel.Address) -> Queues | None:
