@@ -41,6 +41,7 @@ _STYLE = """
 .plot text{font:12px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 .plot .head{font-weight:600}.plot text.dim{fill:var(--dim)}.plot text.one{fill:var(--one)}.plot text.two{fill:var(--two)}
 .plot text.three{fill:var(--three)}.plot text.wait{fill:var(--wait)}.plot text.bad{fill:var(--bad)}
+.plot text.on{fill:var(--paper);stroke:none;font-weight:600}
 .plot .grid{stroke:var(--line);stroke-width:1}.plot .axis{stroke:var(--dim);stroke-width:1}
 .plot .curve{fill:none;stroke-width:2;stroke-linejoin:round}.plot .under{stroke:none;fill-opacity:var(--soft)}
 .plot .one{stroke:var(--one)}.plot .two{stroke:var(--two)}.plot .three{stroke:var(--three)}.plot .bad{stroke:var(--bad)}
@@ -52,6 +53,7 @@ _STYLE = """
 .plot .tear{stroke:var(--dim);stroke-width:1;fill:none}
 .plot .bar{stroke:none;fill:var(--one)}.plot .pale{stroke:var(--one);stroke-width:1;fill:var(--one);fill-opacity:var(--soft)}
 .plot .waits{stroke:var(--wait);stroke-width:1;fill:var(--wait);fill-opacity:var(--soft)}
+.plot .sends{stroke:none;fill:var(--wait)}.plot .thin{stroke:none}.plot .thin.pale{fill-opacity:.35}.plot .thin.waits{fill-opacity:.7}.plot .thin.stuck{fill-opacity:.9}
 .plot .idle{stroke:var(--line);stroke-width:1;fill:var(--dim);fill-opacity:.1}
 .plot .stuck{stroke:var(--bad);stroke-width:1.2;fill:var(--bad);fill-opacity:var(--soft)}
 .plot .tick{stroke:var(--dim);stroke-width:1.2}.plot .struck{fill:var(--bad);stroke:none}
@@ -137,10 +139,10 @@ def _cuts(times: Sequence[int]) -> tuple[tuple[int, int], ...]:
             break
         found.append((begin, end))
         left -= long
-    stub = max(left // 25, 1000)
+    stub = max(left // 10, 1000)
     joined: list[tuple[int, int]] = []
     for begin, end in sorted(found):
-        if joined and begin - joined[-1][1] < 4 * stub:
+        if joined and begin - joined[-1][1] < 2 * stub:
             begin = joined.pop()[0]
         joined.append((begin, end))
     return tuple((begin + stub, end - stub) for begin, end in joined)
@@ -195,6 +197,11 @@ def box(style: str, begin: float, end: float, y: float, height: float, open_end:
     middle, edge = y + height / 2, begin + width
     return (f'<polygon class="{style}" points="{begin:.1f},{y:g} {edge:.1f},{y:g} {edge + 7:.1f},{middle:g} '
             f'{edge:.1f},{y + height:g} {begin:.1f},{y + height:g}"/>')
+
+
+def triangle(x: float, y: float) -> str:
+    """Points at what the test put in."""
+    return f'<polygon class="struck" points="{x:.1f},{y:g} {x - 4:.1f},{y - 7:g} {x + 4:.1f},{y - 7:g}"/>'
 
 
 def picture(layout: Layout, height: float, title: str, told: str, body: Iterable[str]) -> str:

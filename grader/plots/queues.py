@@ -13,7 +13,7 @@ from ..evidence import Call, Evidence, PeerSeen, Queues, RunSeen
 from ..ladder.links import Link, links_of
 from ..faults import GROUPS
 from ..text import count
-from .frame import WIDE, Clock, Layout, box, duration, length, picture, text, wrap
+from .frame import WIDE, Clock, Layout, box, duration, length, picture, text, triangle, wrap
 
 BLOCKED = 5_000_000                     # ns: a call that took so long has waited
 PANEL, LANE = 120, 16                   # heights
@@ -135,7 +135,7 @@ def _lanes(scene: Scene, own: Sequence[Call], clock: Clock, layout: Layout, y: f
         else:
             drawn.append(f'<line class="tick" x1="{begin:.1f}" y1="{y + 2:g}" x2="{begin:.1f}" y2="{y + LANE - 2:g}"/>')
         if call.faulted:
-            drawn.append(f'<polygon class="struck" points="{begin:.1f},{y - 1:g} {begin - 4:.1f},{y - 8:g} {begin + 4:.1f},{y - 8:g}"/>')
+            drawn.append(triangle(begin, y - 1))
     faults = sorted({call.faulted for call in own if call.faulted})
     y += LANE
     lines: list[tuple[str, str]] = []
@@ -205,7 +205,7 @@ def _panel(name: str, samples: Sequence[Sample], clock: Clock, layout: Layout, y
     for key, style, _ in SERIES:
         drawn += _curve([(clock(one.time), level(getattr(one.queues, key)), getattr(one.queues, key)) for one in samples],
                         style, bottom)
-    labels, bottom = _labels(samples, level, layout, top, bottom)
+    labels, bottom = _labels(samples, level, layout, bottom)
     return drawn + labels, bottom + 8
 
 
@@ -251,7 +251,8 @@ def _thin(points: list[tuple[float, float, int]]) -> list[tuple[float, float, in
     return kept
 
 
-def _labels(samples: Sequence[Sample], level: Callable[[int], float], layout: Layout, top: float, bottom: float) -> tuple[list[str], float]:
+def _labels(samples: Sequence[Sample], level: Callable[[int], float], layout: Layout,
+            bottom: float) -> tuple[list[str], float]:
     """What each line is and holds last: beside the axis where there is room, else below."""
     if not samples:
         return [], bottom
