@@ -184,8 +184,8 @@ def _draw(timeline: Timeline, layout: Layout) -> str:
     early = timeline.begin - max((timeline.end - timeline.begin) // 1000, 100_000)
     clock = Clock([early, timeline.end, *(time for time in moments if early < time < timeline.end)], layout)
     body, y = [], 20.0
-    for at, line in enumerate(wrap(tell(timeline).split("; ")[0], layout.width - 24)):
-        body.append(text(12, y, line, "head" if at == 0 else ""))
+    for line in wrap(tell(timeline).split("; ")[0], layout.width - 24):
+        body.append(text(12, y, line, "head"))
         y += 16
     top = y
     for name, some in (("threads", timeline.threads), ("clients", timeline.clients)):
@@ -239,7 +239,8 @@ def _named(row: Row, clock: Clock, layout: Layout, y: float) -> list[str]:
         begin, end = clock(bar.begin), clock(bar.end if bar.end is not None else clock.last)
         drawn.append(box(bar.style, begin, end, y, ROW - 6, bar.end is None))
         free = not any(begin < other[1] and other[0] < end for other in taken)
-        if bar.label and free and length(bar.label) + 8 < end - begin:
+        torn = min((clock(cut) for cut, _ in clock.cuts if clock(cut) > begin), default=end)
+        if bar.label and free and length(bar.label) + 8 < min(end, torn) - begin:
             drawn.append(text(begin + 6, y + 12, bar.label, "on"))
         if bar.style == "bar":
             taken.append((begin, end))
