@@ -72,6 +72,7 @@ class Clock:
         times = sorted(set(moments))
         self.first, self.last = times[0], times[-1]
         self._left, self._right = layout.left, layout.right
+        self._edge = min(layout.right + 30, layout.width - 4)
         self.cuts = _cuts(times)
         shown = sum(end - begin for begin, end in self.pieces)
         room = self._right - self._left - BREAK * len(self.cuts)
@@ -108,7 +109,7 @@ class Clock:
                 x = self(self.first + int(tick))
                 drawn.append(f'<line class="grid" x1="{x:.1f}" y1="{top:g}" x2="{x:.1f}" y2="{bottom:g}"/>')
                 words = duration(tick, step)
-                if x - len(words) * CHAR / 2 > taken and x + len(words) * CHAR / 2 < self._right + 30:
+                if x - len(words) * CHAR / 2 > taken and x + len(words) * CHAR / 2 < self._edge:
                     drawn.append(text(x, bottom + 15, words, "dim", "middle"))
                     taken = x + len(words) * CHAR / 2 + 8
                 tick += step
@@ -124,7 +125,9 @@ class Clock:
                 zigzag = " ".join(f"{at + (3 if number % 2 else -3):.1f},{y:g}" for number, y in
                                   enumerate([*range(int(top), int(bottom), 12), int(bottom)]))
                 drawn.append(f'<polyline class="tear" points="{zigzag}"/>')
-            drawn.append(text(x + BREAK / 2 - 4, bottom + 31, f"{duration(end - begin)} later", "dim", "middle"))
+            words = f"{duration(end - begin)} later"
+            middle = min(x + BREAK / 2 - 4, self._edge - length(words) / 2)
+            drawn.append(text(middle, bottom + 31, words, "dim", "middle"))
         return drawn
 
 
@@ -199,9 +202,14 @@ def box(style: str, begin: float, end: float, y: float, height: float, open_end:
             f'{edge:.1f},{y + height:g} {begin:.1f},{y + height:g}"/>')
 
 
-def triangle(x: float, y: float) -> str:
-    """Points at what the test put in."""
-    return f'<polygon class="struck" points="{x:.1f},{y:g} {x - 4:.1f},{y - 7:g} {x + 4:.1f},{y - 7:g}"/>'
+def triangles(places: Iterable[float], y: float) -> list[str]:
+    """Each points at what the test put in; of those that would lie on each other, the first."""
+    drawn, last = [], -10.0
+    for x in sorted(places):
+        if x - last >= 9:
+            drawn.append(f'<polygon class="struck" points="{x:.1f},{y:g} {x - 4:.1f},{y - 7:g} {x + 4:.1f},{y - 7:g}"/>')
+            last = x
+    return drawn
 
 
 def picture(layout: Layout, height: float, title: str, told: str, body: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from ..evidence import Call, Evidence, PeerSeen, Queues, RunSeen
 from ..ladder.links import Link, links_of
 from ..faults import GROUPS
 from ..text import count
-from .frame import WIDE, Clock, Layout, box, duration, length, picture, text, triangle, wrap
+from .frame import WIDE, Clock, Layout, box, duration, length, picture, text, triangles, wrap
 
 BLOCKED = 5_000_000                     # ns: a call that took so long has waited
 PANEL, LANE = 120, 16                   # heights
@@ -134,8 +134,7 @@ def _lanes(scene: Scene, own: Sequence[Call], clock: Clock, layout: Layout, y: f
             notes.append((begin, _waited(call), "bad" if never else "wait"))
         else:
             drawn.append(f'<line class="tick" x1="{begin:.1f}" y1="{y + 2:g}" x2="{begin:.1f}" y2="{y + LANE - 2:g}"/>')
-        if call.faulted:
-            drawn.append(triangle(begin, y - 1))
+    drawn += triangles((clock(call.began) for call in own if call.faulted), y - 1)
     faults = sorted({call.faulted for call in own if call.faulted})
     y += LANE
     lines: list[tuple[str, str]] = []
@@ -155,7 +154,7 @@ def _lanes(scene: Scene, own: Sequence[Call], clock: Clock, layout: Layout, y: f
 
 def _peers_lane(scene: Scene, clock: Clock, layout: Layout, y: float) -> tuple[list[str], float]:
     """A strip for the peer's events, and for what it still waited for."""
-    drawn = [text(layout.left - 8, y + 12, "the peer", "dim", "end")]
+    drawn = [text(layout.left - 8, y + 12, "peer", "dim", "end")]
     for time, kind in scene.moments:
         if kind not in ("waiting", "trouble"):
             x = clock(time)

@@ -13,7 +13,7 @@ from ..faults import GROUPS
 from ..ladder.links import Link, links_of
 from ..ladder.peerside import Namer
 from ..text import count
-from .frame import WIDE, Clock, Layout, box, length, picture, text, triangle, wrap
+from .frame import WIDE, Clock, Layout, box, length, picture, text, triangles, wrap
 
 BLOCKED = 5_000_000                     # ns: a call that took so long has waited
 FEW = 12                                # rows that have a name each; more are drawn close together
@@ -245,11 +245,9 @@ def _named(row: Row, clock: Clock, layout: Layout, y: float) -> list[str]:
         if bar.style == "bar":
             taken.append((begin, end))
     for time, kind in row.marks:
-        x = clock(time)
-        if kind == "struck":
-            drawn.append(triangle(x, y))
-        else:
-            drawn.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y + 8:g}" r="3.5"/>')
+        if kind != "struck":
+            drawn.append(f'<circle class="{kind}" cx="{clock(time):.1f}" cy="{y + 8:g}" r="3.5"/>')
+    drawn += triangles((clock(time) for time, kind in row.marks if kind == "struck"), y)
     if row.note and not layout.narrow:
         drawn.append(text(layout.right + 14, y + 12, row.note, "bad" if row.bad else "dim"))
     elif row.bad:

@@ -190,3 +190,7 @@ def test_borrowing_a_socket() -> None:
             kernel.borrow_socket(program.pid, 0)
         assert len(os.listdir("/proc/self/fd")) == before
         program.kill()
+
+
+def test_a_thread_as_the_program_itself_knows_it() -> None:
+    assert [one.own_tid for one in kernel.threads(os.getpid())] == [one.tid for one in kernel.threads(os.getpid())]

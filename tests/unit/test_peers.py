@@ -666,3 +666,17 @@ def test_by_hand_the_status_says_how_it_went(capsys: pytest.CaptureFixture[str])
     assert peer_cli.main(["send 'x'", "--connect", "--port", str(address[1])]) == peer_cli.UNHAPPY
     refused = f"could not connect to 127.0.0.1:{address[1]}: Connection refused"
     assert f"did not run to its end: the peer {refused}" in capsys.readouterr().out
+
+
+def test_each_event_tells_what_the_connection_holds_where_that_is_wanted() -> None:
+    for queues in (True, False):
+        with Peer.listening(parse("accept; wait for go; receive 3 bytes; stay silent")) as peer:
+            peer.start(queues=queues)
+            with socket.create_connection(peer.address, timeout=5) as sock:
+                sock.sendall(b"1234567")
+                until(lambda: any(event.kind == "accepted" for event in peer.events))
+                peer.go()
+                until(lambda: peer.finished)
+                held = [event.queues for event in peer.events if event.kind == "received"]
+                assert [one and one.unread for one in held] == ([4] if queues else [None])
+                assert all(one is None or one.recv_buffer > 0 and one.unacked == 0 for one in held)

@@ -37,8 +37,8 @@ class Program:
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, scene: str, faults: str = "", seed: int = 1, capacity: int = 4096,
-              under: tuple[str, ...] = ()) -> tuple[subprocess.Popen[str], Recording]:
-        recording = Recording.create(faults, seed, capacity)
+              under: tuple[str, ...] = (), queues: bool = False) -> tuple[subprocess.Popen[str], Recording]:
+        recording = Recording.create(faults, seed, capacity, queues=queues)
         self.recordings.append(recording)
         process = subprocess.Popen([*under, self.path, scene], pass_fds=[recording.fd], text=True,
                                    env={**os.environ, VARIABLE: str(recording.fd)},
@@ -54,8 +54,8 @@ class Program:
             recording.close()
 
     def play(self, scene: str, faults: str = "", seed: int = 1, capacity: int = 4096,
-             under: tuple[str, ...] = ()) -> Played:
-        process, recording = self.start(scene, faults, seed, capacity, under)
+             under: tuple[str, ...] = (), queues: bool = False) -> Played:
+        process, recording = self.start(scene, faults, seed, capacity, under, queues)
         output, errors = process.communicate(timeout=60)
         return Played(process.returncode, output, errors, recording.calls(), recording.total)
 
@@ -450,3 +450,23 @@ def test_closing_twice_is_closing_once() -> None:
     recording.close()
     recording.close()
     assert recording.fd == -1
+
+
+def test_queues_are_noted_where_they_are_wanted(subject: Program) -> None:
+    played = subject.play("conversation", faults="recv 1 takes at most 2 bytes", queues=True)
+    first, last = played.named("recv")
+    assert first.queues is not None and first.queues.unread == 3 and first.queues.recv_buffer > 0
+    assert last.queues is not None and last.queues.unread == 0
+    (send,) = played.named("send")
+    assert send.queues is not None and send.queues.unread == 0 and 0 <= send.queues.unsent <= send.queues.unacked <= 5
+    assert played.named("close")[0].queues is not None, "it is looked at before it is closed"
+    assert {call.queues for name in ("listen", "accept", "write") for call in played.named(name)} == {None}
+    assert played.shown("end")[0][0] == 3, "looking takes nothing out"
+    assert not any(call.queues for call in subject.play("conversation").calls)
+
+
+def test_looking_at_queues_changes_no_errno(subject: Program) -> None:
+    names = ("setsockopt", "shutdown", "recv", "close", "again")
+    plain, looked = ([played.shown(name) for name in names]
+                     for played in (subject.play("failures", queues=queues) for queues in (False, True)))
+    assert plain == looked and plain[-1] == [(-1, errno.EBADF)]
