@@ -59,7 +59,8 @@ class Timeline:
 
 
 def draw(evidence: Evidence, layout: Layout = WIDE) -> str | None:
-    """One <svg> element; None where nothing was recorded of a server, or nobody came and nothing hangs."""
+    """One <svg> element. None where no server was recorded, where it has neither threads nor a second client, and
+    where nobody came and nothing hangs."""
     timeline = timeline_of(evidence)
     return None if timeline is None else _draw(timeline, layout)
 
@@ -78,7 +79,8 @@ def timeline_of(evidence: Evidence) -> Timeline | None:
     clients = [row for link in namer.links if evidence.peers[link[0]].role == "connects"
                for row in [_client(evidence, link, namer(link) or "client", accepted, whole)]]
     threads = _threads(run, links, namer)
-    if not begins and not any(row.bad for row in threads):
+    alone = len(clients) < 2 and not any(call.name == "pthread_create" and not call.given for call in run.calls)
+    if alone or not begins and not any(row.bad for row in threads):
         return None
     served = [bar for row in threads for bar in row.bars if bar.style == "bar"]
     ends = [time for row in (*threads, *clients) for bar in row.bars for time in (bar.begin, bar.end) if time is not None]

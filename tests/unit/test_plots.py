@@ -285,6 +285,12 @@ def test_a_hundred_rows_are_folded() -> None:
         assert {"255", "54 never accepted", "one row in 3 is drawn"} <= set(texts(svg))
 
 
+def test_one_thread_and_one_client_are_no_timeline() -> None:
+    evidence = RECORDED["lab5/lock-twice"]
+    given = [tuple(replace(call, given=call.given or call.name == "pthread_create") for call in run.calls) for run in evidence.runs]
+    assert timeline.draw(replace(evidence, runs=tuple(map(lambda run, calls: replace(run, calls=calls), evidence.runs, given)))) is None
+
+
 def test_no_server_no_timeline() -> None:
     assert all(timeline.draw(RECORDED[name]) is None for name in LAB6)
 
