@@ -30,7 +30,7 @@ from .verbs.sockets import SocketVerbs
 
 MOST_EVENTS, LAST_EVENTS = 4096, 64         # of a peer, kept as evidence
 MOST_LOOKED_AT, MOST_LOOKS = 2, 1000        # connections of a peer, and looks that are kept
-LOOK_COST = 15                              # a look is followed by so many times its length without one
+FIRST_LOOK_PAUSE, LONGEST_LOOK_PAUSE = 0.003, 0.1
 
 
 class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
@@ -43,7 +43,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         self.failure: Failure | None = None
         self.skipped = ""              # why it isn't tried: what this machine lacks
         self.looks: dict[int, list[Look]] = {}      # by the peer's place
-        self.next_look = 0.0            # a look mustn't slow down what it looks at
+        self.next_look, self.look_pause = 0.0, FIRST_LOOK_PAUSE     # a look mustn't slow down what it looks at
         if lab.queues:
             self.scene.look = self._look_at_times
 
@@ -79,11 +79,10 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         return [answer if isinstance(answer, bytes) else str(answer).encode()]
 
     def _look_at_times(self) -> None:
-        began = time.monotonic()
-        if began >= self.next_look:
+        if time.monotonic() >= self.next_look:
             self._look()
-            ended = time.monotonic()
-            self.next_look = ended + LOOK_COST * (ended - began)
+            self.next_look = time.monotonic() + self.look_pause
+            self.look_pause = min(2 * self.look_pause, LONGEST_LOOK_PAUSE)
 
     def _look(self) -> None:
         """Notes what the peers' first connections hold, where that has changed. Nothing is decided by it."""

@@ -107,9 +107,9 @@ struct recorder {
     uint32_t capacity;         /* slots */
     _Atomic uint32_t armed;    /* faults strike */
     _Atomic uint32_t released; /* a futex: calls held by FAULT_WAITS go on */
-    uint32_t wants_queues;  /* the queues of connections are noted at their calls */
-    uint64_t seed;          /* what the numbers of bytes are drawn from */
-    _Atomic uint64_t total; /* calls made so far: the next slot's index */
+    uint32_t wants_queues;     /* the queues of connections are noted at their calls */
+    uint64_t seed;             /* what the numbers of bytes are drawn from */
+    _Atomic uint64_t total;    /* calls made so far: the next slot's index */
     struct fault faults[RECORDER_FAULTS];
     struct recorded_call calls[];
 };
