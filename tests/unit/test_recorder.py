@@ -467,7 +467,6 @@ def test_queues_are_noted_where_they_are_wanted(subject: Program) -> None:
 
 def test_looking_at_queues_changes_no_errno(subject: Program) -> None:
     names = ("setsockopt", "shutdown", "recv", "close", "again")
-    plain, looked = ([set(played.shown(name)) for name in names]    # it forks: some are shown twice
-                    
-                     for played in (subject.play("failures", queues=queues) for queues in (False, True)))
+    runs = [subject.play("failures", queues=queues) for queues in (False, True)]
+    plain, looked = ([set(played.shown(name)) for name in names] for played in runs)     # it forks: some are shown twice
     assert plain == looked and plain[-1] == {(-1, errno.EBADF)}
