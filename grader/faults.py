@@ -35,6 +35,7 @@ _FAULT = re.compile(r"""
          | takes \s (?P<low>\d+) \s to \s (?P<high>\d+) \s bytes
          | fails \s with \s (?P<fails>\w+)
          | leaves \s errno \s (?P<leaves>\w+)
+         | reaches \s its \s (?P<expires>time) \s limit
          | waits )
     """, re.VERBOSE)
 
@@ -50,6 +51,7 @@ class Action(IntEnum):
     SHORTENS = 2
     LEAVES = 3
     WAITS = 4
+    EXPIRES = 5
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,10 @@ def _what(words: dict[str, str | None], names: tuple[str, ...], text: str) -> tu
     for action in (Action.FAILS, Action.LEAVES):
         if name := words[action.name.lower()]:
             return action, _errno(name, text), 0
+    if words["expires"]:
+        if not set(names) <= set(RECEIVING):
+            raise FaultError(f'"{text}": only calls that receive have a time limit of their own')
+        return Action.EXPIRES, 0, 0
     high = words["most"] or words["high"]
     if high is None:
         return Action.WAITS, 0, 0

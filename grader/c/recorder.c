@@ -280,6 +280,15 @@ static int64_t hidden(int64_t argument)
     return ~argument;
 }
 
+/* Whether a receive on it gives up by itself. */
+static bool has_time_limit(int fd)
+{
+    struct timeval limit = {.tv_sec = 0};
+    socklen_t size = sizeof limit;
+    return __real_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size) == 0 &&
+           (limit.tv_sec != 0 || limit.tv_usec != 0);
+}
+
 static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
 {
     uint32_t bit = UINT32_C(1) << (fault - recorder->faults);
@@ -299,6 +308,12 @@ static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
     case FAULT_WAITS:
         visit->waits = true;
         visit->call->faults |= bit;
+        break;
+    case FAULT_EXPIRES:
+        if (has_time_limit(visit->call->fd)) {
+            visit->refusal = EAGAIN;
+            visit->refuser = bit;
+        }
         break;
     case FAULT_NONE:
         break;

@@ -45,6 +45,7 @@ enum fault_action {
     FAULT_SHORTENS, /* at most `low` to `high` bytes reach the kernel, drawn for each call */
     FAULT_LEAVES,   /* a call that succeeds leaves `low` in errno */
     FAULT_WAITS,    /* the call isn't made before the grader sets `released` */
+    FAULT_EXPIRES,  /* where the socket has a time limit (SO_RCVTIMEO), it is over at once */
 };
 
 /* One fault. Of the calls in `calls`, made while armed, it strikes those whose number,

@@ -87,7 +87,8 @@ def takes_what_is_there(evidence: Evidence) -> Sure | None:
     recvs = own_recvs(evidence)
     last = recvs[-1] if recvs and _closes(evidence) else None
     gave_up = last is not None and failed(last) and last.errno == errno.EAGAIN and bool(after(last, _last_words(evidence)))
-    return at(recvs[-1]) if gave_up and returned(evidence) != -1 else None
+    told_not_to = last is not None and not last.faulted         # else it had a time limit
+    return at(recvs[-1]) if gave_up and told_not_to and returned(evidence) != -1 else None
 
 
 @cause(CAUSES, "drains-too-little", LAB, text="recv() gave some bytes, and that was taken for all. The peer may go on: it has finished when "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..evidence import Call, Evidence
-from .base import RECVS, SENDS, Cause, Sure, after, at, cause, own_calls
+from .accepting import SHORTAGE
+from .base import RECVS, SENDS, Cause, Sure, after, at, cause, failed, own_calls
 from .talks import Talk, accepted, accepts, number, talks
 
 CAUSES: list[Cause] = []
@@ -99,6 +100,15 @@ def acceptor_sleeps(evidence: Evidence) -> Sure | None:
     woken = bool(asleep) and asleep[0].fd in shut
     waits = bool(stop) or not any(call.ended is None for talk in _conversations(evidence) for call in talk.calls)
     return at((stop or asleep)[0]) if _waits_in_stop(evidence) and asleep and not woken and waits else None
+
+
+@cause(CAUSES, "stop-emfile", LAB, text="server_stop() waits for the thread that accepts, and that one waits for a descriptor. accept() "
+       "says EMFILE even when the listener has been shut down: before each pause, ask whether the server stops.")
+def stop_emfile(evidence: Evidence) -> Sure | None:
+    calls = accepts(evidence)
+    short = bool(calls) and calls[-1].ended is not None and failed(calls[-1]) and calls[-1].errno in SHORTAGE
+    joins = [call for call in own_calls(evidence, "pthread_join") if call.thread == _main(evidence) and call.ended is None]
+    return at(calls[-1]) if short and joins and not calls[-1].faulted and _waits_in_stop(evidence) else None
 
 
 @cause(CAUSES, "no-half-close", LAB, text="server_stop() waits for a client that says nothing, and so it waits for ever. Half-close each "

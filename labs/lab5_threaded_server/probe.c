@@ -2,7 +2,8 @@
  *
  *     server_start            starts a server
  *     server_stats            the same, then asks for the numbers once for each line "ask"
- *     server_stop             the same, then stops it on the line "stop"
+ *     server_stop             the same, then stops it on the line "stop"; on the line "again"
+ *                             starts another one, and asks that for its numbers
  *
  * Calls one function of threaded_server.c (and server_start() before it) and
  * reports what came of it (report.h). It never judges. The listener is the
@@ -142,6 +143,15 @@ static void *ask_always(void *argument)
     return NULL;
 }
 
+static void report_stats(void)
+{
+    struct server_stats stats = server_stats(server);
+    report_number("clients", (long long)stats.clients);
+    report_number("served", (long long)stats.served);
+    report_number("bytes", (long long)stats.bytes);
+    report_started(0, 0);
+}
+
 static void probe_stats(bool always)
 {
     struct asking asking = {.asked = 0};
@@ -155,13 +165,8 @@ static void probe_stats(bool always)
     }
     report_number("asked", asking.asked);
     report_number("went_down", asking.went_down);
-    while (wait_for("ask")) {
-        struct server_stats stats = server_stats(server);
-        report_number("clients", (long long)stats.clients);
-        report_number("served", (long long)stats.served);
-        report_number("bytes", (long long)stats.bytes);
-        report_started(0, 0);
-    }
+    while (wait_for("ask"))
+        report_stats();
 }
 
 static void probe_stop(int listener)
@@ -175,6 +180,11 @@ static void probe_stop(int listener)
     server = NULL;
     report_number("listener_open", before != 0 && identity(listener) == before);
     report_started(result, error);
+    if (!wait_for("again"))
+        return;
+    start(make_listener());
+    if (server != NULL)
+        report_stats();
 }
 
 /* ---- the command line -------------------------------------------------------------- */

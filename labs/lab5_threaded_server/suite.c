@@ -55,6 +55,17 @@ Test(threads, a_silent_one_blocks_nobody, .description = "a silent client keeps 
     expect_happy(client);
 }
 
+/* As if hours had gone by, where the program has set a time limit. */
+Test(threads, silent_for_long, .description = "a client may keep silent for as long as it likes, and is then answered")
+{
+    struct run run = a_server_where("recv 1-3 reaches its time limit");
+    struct peer client = peer_connects(run, "wait for go; " ECHO_ROUND);
+    wait_connected(client);
+    wait_settled(run);
+    go(client);
+    expect_happy(client);
+}
+
 Test(threads, talks_with_two_at_once, .description = "two conversations go on side by side, and each ends by itself")
 {
     struct run run = a_server();
@@ -352,6 +363,10 @@ Test(counters, bad_ones_count_too,
     expect_happy(bad);
     expect_stats(run, 1, 0, 7, 35);
     expect_line(run, format("gone %s", address_of(bad)));
+
+    run = start_student(.function = "server_stats", .input_kind = INPUT_HELD, .faults = "send 1 fails with EPIPE");
+    peer_connects(run, "send 'hello'; expect closed"); /* received all the same, though no answer goes out */
+    expect_stats(run, 1, 0, 1, 5);
 }
 
 Test(counters, who_was_turned_away_counts_nowhere,
@@ -536,6 +551,19 @@ Test(bad_clients, no_thread_at_all,
            "server_start() returned NULL and has closed the listener: that is the caller's");
 }
 
+/* Its connection is broken before accept() gives it: getpeername() can't tell any more who it was. */
+Test(bad_clients, reset_in_the_queue,
+     .description = "a client that has reset before it is accepted is told by its address all the same")
+{
+    struct run run = a_server_where("accept 1 waits");
+    struct peer bad = peer_connects(run, "send 'hello'; reset");
+    wait_done(bad);
+    release(run);
+    wait_settled(run);
+    expect_line(run, format("client %s", address_of(bad)));
+    expect_line(run, format("gone %s", address_of(bad)));
+}
+
 /* The second close() is held: of the same number, if it is one too many. accept() takes its number before it
  * sleeps, so it is the third client that gets the first one's. */
 Test(bad_clients, closes_once,
@@ -646,6 +674,39 @@ Test(clean_stop, no_new_clients, .description = "once it has been told to stop n
     expect_stopped(run);
     expect(!open || received_by(late).len == 0, "a client that came long after the stop was served");
     expect(listener_address(run)[0] == '\0', "after server_stop() %s still listens", listener_address(run));
+}
+
+Test(clean_stop, without_descriptors,
+     .description = "it stops as well while there is no descriptor for the next client")
+{
+    struct run run = a_server_to_stop("");
+    wait_settled(run);
+    unsigned lowest = 3;
+    while (is_open(run, (int)lowest))
+        lowest++;
+    raise_nofile(run, lowest + 1);
+    struct peer first = peer_connects(run, "send 'x'; expect 'x'; expect end");
+    wait_received(first, 1);
+    wait_connected(peer_connects(run, "stay silent"));
+    wait_settled(run);
+    type_text(run, "stop\n");
+    expect_happy(first);
+    expect_stopped(run);
+}
+
+Test(clean_stop, the_next_begins_at_0, .description = "a server that is started afterwards has numbers of its own")
+{
+    struct run run = a_server_to_stop("");
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    expect_happy(client);
+    type_text(run, "stop\n");
+    expect_stopped(run);
+    type_text(run, "again\n");
+    wait_calls(run, 4);
+    const char *names[] = {"clients", "served", "bytes"};
+    for (int i = 0; i < 3; i++)
+        expect(number_of(run, names[i]) == 0, "a second server begins with \"%s\" at %lld, not at 0", names[i],
+               number_of(run, names[i]));
 }
 
 Test(clean_stop, both_signals,

@@ -52,7 +52,8 @@ struct server_stats server_stats(struct server *server);
  * this call, and the kernel has received, is still answered: each connection is
  * half-closed for reading, so that recv gives what has come, and then 0. Waits
  * until every conversation is over and every thread of the server has ended; a
- * client that doesn't take its answers keeps it waiting (lab 6 has a way out).
+ * client that doesn't take its answers keeps it waiting (lab 6 has a way out),
+ * but a lack of descriptors doesn't.
  * Then it closes the listener and frees the server, which nobody may use again.
  * Returns 0, or -1 with errno. */
 int server_stop(struct server *server);

@@ -30,6 +30,7 @@ struct server {
     pthread_mutex_t lock;   /* for all that follows */
     pthread_cond_t empty;   /* `clients` has become NULL */
     struct client *clients; /* whose connections are open */
+    bool stopping;          /* server_stop has begun */
     struct server_stats stats;
 };
 
@@ -154,6 +155,14 @@ static bool is_shortage(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+static bool is_stopping(struct server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    bool stopping = server->stopping;
+    pthread_mutex_unlock(&server->lock);
+    return stopping;
+}
+
 /* A client with memory of its own: the next accept can't change it. */
 static struct client *make_client(struct server *server, int connection, const struct sockaddr_in *address)
 {
@@ -185,8 +194,8 @@ static void *accept_clients(void *argument)
         int connection = accept(server->listener, (struct sockaddr *)&address, &size);
         if (connection != -1)
             welcome(server, connection, &address);
-        else if (is_shortage(errno))
-            poll(NULL, 0, PAUSE_MS);
+        else if (is_shortage(errno) && !is_stopping(server))
+            poll(NULL, 0, PAUSE_MS); /* accept says EMFILE on a listener that is shut down too */
         else if (!is_passing(errno))
             return NULL; /* EINVAL: server_stop has shut the listener down */
     }
@@ -221,6 +230,9 @@ struct server_stats server_stats(struct server *server)
 
 int server_stop(struct server *server)
 {
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    pthread_mutex_unlock(&server->lock);
     shutdown(server->listener, SHUT_RDWR); /* accept gives EINVAL, now and from now on */
     pthread_join(server->acceptor, NULL);  /* so nobody is added to the list any more */
 

@@ -32,6 +32,7 @@ POLLING = ("poll", "ppoll", "select", "pselect", "epoll_wait")
     ("recv fails with EWOULDBLOCK", Fault("", RECEIVING, True, Action.FAILS, low=errno.EAGAIN)),
     ("poll 1 fails with EINTR", Fault("", POLLING, False, Action.FAILS, 1, 1, low=errno.EINTR)),
     ("close leaves errno EIO", Fault("", ("close",), False, Action.LEAVES, low=errno.EIO)),
+    ("recv 1-3 reaches its time limit", Fault("", RECEIVING, True, Action.EXPIRES, 1, 3)),
     ("accept 2 waits", Fault("", ("accept", "accept4"), False, Action.WAITS, 2, 2)),
 ])
 def test_words_become_a_fault(text: str, fault: Fault) -> None:
@@ -66,6 +67,7 @@ def test_no_words_are_no_faults(text: str) -> None:
     ("send takes at most 0 bytes", "at least 1 byte"),
     ("send takes 9 to 1 bytes", "the smaller number first"),
     ("send takes at most 9999999999 bytes", "at least 1 byte"),
+    ("send reaches its time limit", "only calls that receive"),
     ("close takes at most 7 bytes", "only calls that send or receive"),
     ("; ".join(["accept waits"] * 17), "17 faults are too many"),
 ])
