@@ -81,14 +81,25 @@ def hangs_up(evidence: Evidence) -> Sure | None:
     return at(closes[0]) if hung_up and not others and not fails and not closes[0].faulted else None
 
 
+@cause(CAUSES, "time-limit", LAB, "lab5", text="The peer said nothing for a while, a time limit on recv() ran out (EAGAIN), and that was taken for "
+       "the end. A peer may be silent for as long as it likes: the end is 0.")
+def time_limit(evidence: Evidence) -> Sure | None:
+    for call in own_recvs(evidence):
+        if failed(call) and call.errno == errno.EAGAIN and call.faulted is not None and "time limit" in call.faulted:
+            rest = after(call, own_calls(evidence, "close", *RECVS))
+            following = next((other for other in rest if other.fd == call.fd), None)
+            if following is not None and following.name == "close":
+                return at(call)
+    return None
+
+
 @cause(CAUSES, "takes-what-is-there", LAB, text="recv() was told not to wait, and \"nothing yet\" (EAGAIN) was taken for the end. The end "
        "is a 0, and it comes when the peer says so.")
 def takes_what_is_there(evidence: Evidence) -> Sure | None:
     recvs = own_recvs(evidence)
     last = recvs[-1] if recvs and _closes(evidence) else None
     gave_up = last is not None and failed(last) and last.errno == errno.EAGAIN and bool(after(last, _last_words(evidence)))
-    told_not_to = last is not None and not last.faulted         # else it had a time limit
-    return at(recvs[-1]) if gave_up and told_not_to and returned(evidence) != -1 else None
+    return at(recvs[-1]) if gave_up and returned(evidence) != -1 else None
 
 
 @cause(CAUSES, "drains-too-little", LAB, text="recv() gave some bytes, and that was taken for all. The peer may go on: it has finished when "

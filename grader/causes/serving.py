@@ -6,7 +6,7 @@ import errno
 
 from ..evidence import Call, Evidence
 from .accepting import SHORTAGE
-from .base import RECVS, Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs
+from .base import Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs
 from .talks import Talk, accepted, accepts, ended_well, gave_up, listener, number, talks, wanted_clients
 
 CAUSES: list[Cause] = []
@@ -34,18 +34,6 @@ def closed_before_served(evidence: Evidence) -> Sure | None:
     broken = {call.fd for call in own_calls(evidence, "recv", "read", "recvfrom", "recvmsg", "readv")
               if failed(call) and call.errno == errno.EBADF}
     return next((at(call) for call in own_calls(evidence, "close") if call.fd in broken and call.result == 0), None)
-
-
-@cause(CAUSES, "time-limit", "lab4", "lab5", text="The peer said nothing for a while, a time limit on recv() ran out (EAGAIN), and that was taken for "
-       "the end. A peer may be silent for as long as it likes: the end is 0.")
-def time_limit(evidence: Evidence) -> Sure | None:
-    for call in own_recvs(evidence):
-        if failed(call) and call.errno == errno.EAGAIN and call.faulted is not None and "time limit" in call.faulted:
-            rest = after(call, own_calls(evidence, "close", *RECVS))
-            following = next((other for other in rest if other.fd == call.fd), None)
-            if following is not None and following.name == "close":
-                return at(call)
-    return None
 
 
 @cause(CAUSES, "copy-left", LAB, "lab4", "lab5", text="The connection has a copy, by dup(), and only one of the two was closed. The "

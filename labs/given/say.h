@@ -16,7 +16,7 @@ enum event {
     EVENT_LISTENING, /* the server is ready; peer is its own address */
     EVENT_CLIENT,    /* a client was accepted; peer is the client's address */
     EVENT_RECEIVED,  /* one recv() gave that many bytes; peer isn't used */
-    EVENT_GONE,      /* the client was served and its connection is closed */
+    EVENT_GONE,      /* the conversation with the client is over */
 };
 
 /* Prints one line on standard output, at once, even into a pipe. errno stays

@@ -43,7 +43,8 @@ ssize_t recv_exactly(int fd, void *buf, size_t len);
  * that the stream's end has left without '\n' is returned as it is. 0 is the
  * end: no line any more. -1 with errno; EMSGSIZE for a line that is too long:
  * cap - 1 bytes have come and none is '\n'. It doesn't wait for the rest,
- * which stays unread: there may be no end to it. EINVAL if cap is below 2.
+ * which stays unread: there may be no end to it. (What had come may be gone, and
+ * what then stands at line means nothing.) EINVAL if cap is below 2.
  */
 ssize_t recv_line(int fd, char *line, size_t cap);
 
@@ -64,7 +65,8 @@ int recv_message(int fd, void *buf, size_t cap, size_t *len);
  * Returns 0 with the reply in *reply, its length in *reply_len. It is memory
  * that the caller frees with free(); for an empty reply that may be NULL. No
  * NUL need follow it. -1 with errno, *reply is NULL and there is nothing to
- * free: a reply that was broken off is no reply. EINVAL: ip is no address.
+ * free: a reply that was broken off is no reply. EINVAL: ip is no address in
+ * figures and dots (a name is none).
  */
 int client_ask(const char *ip, uint16_t port, const void *request, size_t len, char **reply, size_t *reply_len);
 

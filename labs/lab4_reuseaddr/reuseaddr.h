@@ -22,8 +22,9 @@
  * side already: then it was first.)
  * It waits for the peer as long as the peer takes, for ever if it never ends:
  * lab 6 sets a limit. Interrupted calls are made again.
- * Returns 0; or -1 with errno when a call failed (ECONNRESET, or ENOTCONN where
- * the peer had reset before). The connection is closed in every case, once. */
+ * Returns 0; or -1 with errno when a call failed: ECONNRESET when the peer resets
+ * meanwhile; when it had reset before, what the first call to notice says, which
+ * may be ENOTCONN or EPIPE as well. The connection is closed in every case, once. */
 int close_first(int connection);
 
 /* Lets the peer end the conversation first: takes all that it sends and throws
@@ -40,8 +41,8 @@ int close_last(int connection);
  * is refused in either case.
  * Returns the listener, which the caller closes. Or -1 with the errno of the
  * call that failed, and then nothing is left open: EADDRINUSE for a port that
- * is refused; EINVAL for an ip that isn't a dotted IPv4 address ("300.0.0.1",
- * "abc": names come later). */
+ * is refused; EINVAL for an ip that isn't a dotted IPv4 address as inet_pton()
+ * takes it ("300.0.0.1", "abc": names come later). */
 int reuse_listen(const char *ip, uint16_t port, int backlog, bool reuse);
 
 /* Whether this socket has SO_REUSEADDR: 1 or 0; or -1 with errno (EBADF,

@@ -1,7 +1,8 @@
 /* Lab 5, multi-threaded server: the contract.
  *
  * One thread accepts. Each client is served by a thread of its own, so that a
- * client who keeps silent keeps nobody else waiting. All threads of a process
+ * client who keeps silent keeps nobody else waiting. (A pool of threads that
+ * grows, or one thread with poll() for all, is right as well.) All threads of a process
  * have one table of descriptors and one memory: what belongs to one client must
  * be in one place only, and what all share needs a lock or an atomic.
  *
@@ -30,15 +31,18 @@ struct server_stats {
  * Each client gets every byte back that it sends, until it has ended its side;
  * then its connection is closed. Of each one is told, in this order:
  * say(EVENT_CLIENT, peer, 0), say(EVENT_RECEIVED, NULL, n) for each recv that
- * gave n bytes, and say(EVENT_GONE, peer, 0) when the conversation is over; peer
- * is the client's address, as "127.0.0.1:54600".
+ * gave n bytes, and say(EVENT_GONE, peer, 0) when the conversation is over, right
+ * before or right after its close(); peer is the client's address as accept()
+ * gives it, as "127.0.0.1:54600".
  *
  * However one conversation ends, the others go on. Interrupted calls are made
  * again, the process is never killed by SIGPIPE, and accept() is treated as in
- * lab 3: a connection that broke in the queue is passed over, and without a
- * descriptor or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM) there is a pause of a
- * hundredth of a second up to one second. A client for whom no thread can be had
- * is turned away: its connection is closed, and it counts nowhere.
+ * lab 3: a connection that broke in the queue (ECONNABORTED, EPROTO and the like:
+ * man 2 accept, Error handling) is passed over, and without a descriptor or
+ * memory (EMFILE, ENFILE, ENOBUFS, ENOMEM) there is a pause of a hundredth of a
+ * second up to one second. A client for whom no thread or memory can be had
+ * is turned away: its connection is closed, and it counts nowhere, neither as
+ * connected nor as served. Whether it is told is up to you.
  *
  * Returns the server, for the two functions below. Or NULL with errno when no
  * thread can be started: then the listener is open and the caller's to close. */

@@ -93,8 +93,9 @@ int exchange(int fd, const void *out, size_t out_len, void *in, size_t in_len);
  * come (the peer can still send); reads what still comes, and throws it away,
  * until the peer has ended its side too; closes fd, once, whatever happens.
  * Returns 0 when the peer's end has come; or -1 with errno: ETIMEDOUT when the
- * time was over before, else that of the call that failed first (ECONNRESET
- * when the peer has reset). */
+ * time was over before, else that of the call that failed first: ECONNRESET
+ * when the peer resets meanwhile. When it had reset before, that may be
+ * shutdown(), which says ENOTCONN, or EPIPE: that is as good. */
 int finish(int fd, int timeout_ms);
 
 #endif
