@@ -106,9 +106,14 @@ def acceptor_sleeps(evidence: Evidence) -> Sure | None:
        "says EMFILE even when the listener has been shut down: before each pause, ask whether the server stops.")
 def stop_emfile(evidence: Evidence) -> Sure | None:
     calls = accepts(evidence)
-    short = bool(calls) and calls[-1].ended is not None and failed(calls[-1]) and calls[-1].errno in SHORTAGE
     joins = [call for call in own_calls(evidence, "pthread_join") if call.thread == _main(evidence) and call.ended is None]
-    return at(calls[-1]) if short and joins and not calls[-1].faulted and _waits_in_stop(evidence) else None
+    return at(calls[-1]) if _short(evidence) and joins and _waits_in_stop(evidence) else None
+
+
+def _short(evidence: Evidence) -> bool:
+    """The acceptor's last accept() found no descriptor or memory."""
+    last = accepts(evidence)[-1:]
+    return bool(last) and failed(last[0]) and last[0].errno in SHORTAGE and not last[0].faulted
 
 
 @cause(CAUSES, "no-half-close", LAB, text="server_stop() waits for a client that says nothing, and so it waits for ever. Half-close each "
@@ -116,7 +121,7 @@ def stop_emfile(evidence: Evidence) -> Sure | None:
 def no_half_close(evidence: Evidence) -> Sure | None:
     waiting = [talk.recvs[-1] for talk in _conversations(evidence) if talk.recvs and talk.recvs[-1].ended is None
                and not any(call.name == "shutdown" for call in talk.calls)]
-    return at(waiting[0]) if waiting and _waits_in_stop(evidence) else None
+    return at(waiting[0]) if waiting and _waits_in_stop(evidence) and not _short(evidence) else None
 
 
 @cause(CAUSES, "stops-early", LAB, text="server_stop() returned while a client still waited for its answer. Count the conversations, and wait "

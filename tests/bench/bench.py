@@ -3,23 +3,41 @@
 The floor is what no grade can do without: compile one student file, start an empty Criterion suite,
 memcheck a trivial program. Both are measured in one run, so the machine is the same; each figure is
 the median of five (make bench ROUNDS=N: of N). CPU is that of all processes together.
+
+Two more rows a lab. What ladders cost: one for each stage, which is the most that a report draws, at the mean cost
+of the lab's recorded evidence; and its share of a grade after an edit. What `make watch` takes from a save to the
+first line of the lab's result, through a pipe.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KIT = HERE.parents[1]
+DRAWING = """
+import gzip, json, sys, time
+from pathlib import Path
+from grader import keep
+from grader.ladder import draw_lines, ladder_of
+lines = gzip.decompress(Path(sys.argv[1]).read_bytes()).splitlines()
+seen = [keep.unpack(json.loads(line)["evidence"]) for line in lines]
+wall, cpu = time.perf_counter(), time.process_time()
+for evidence in seen:
+    draw_lines(ladder_of(evidence), 76)
+print((time.perf_counter() - wall) / len(seen), (time.process_time() - cpu) / len(seen))
+"""
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 COMPILE = ["gcc", "-std=gnu11", "-g", "-O1", "-fno-optimize-sibling-calls", "-fno-omit-frame-pointer", "-pthread",
            "-Wall", "-Wextra"]
@@ -106,10 +124,53 @@ def measure_lab(lab: Path, kit: Path, floor: Cost) -> None:
 
     build = kit / "build"
     show(f"lab{number}, cold (after make clean)", median(grade, kit, lambda _: shutil.rmtree(build, True)), floor)
-    show(f"lab{number}, warm (after an edit)", median(grade, kit, edit), floor)
+    warm = median(grade, kit, edit)
+    show(f"lab{number}, warm (after an edit)", warm, floor)
     show(f"lab{number}, warm (nothing changed)", median(grade, kit), floor)
     run(["make", f"lab{number}"], kit)
     show(f"make lab{number}, nothing to rebuild", median(["make", f"lab{number}"], kit), floor)
+    drawing = measure_drawing(lab, kit)
+    show(f"lab{number}, a ladder a stage: {100 * drawing.wall / warm.wall:.1f} % of warm", drawing)
+    shutil.copy(source, lab / source.name)
+    show(f"make watch, from a save to lab{number}'s result", Cost(measure_watch(lab, kit), 0))
+
+
+def measure_drawing(lab: Path, kit: Path) -> Cost:
+    """What it costs to draw one ladder for each stage of a lab."""
+    name = lab.name.partition("_")[0]
+    with (lab / "lab.toml").open("rb") as file:
+        stages = len(tomllib.load(file)["stage"])
+    words = [sys.executable, "-c", DRAWING, str(kit / "tests" / "evidence" / f"{name}.jsonl.gz")]
+    costs = []
+    for _ in range(ROUNDS):
+        wall, cpu = subprocess.run(words, cwd=kit, capture_output=True, text=True, check=True).stdout.split()
+        costs.append(Cost(stages * float(wall), stages * float(cpu)))
+    return Cost(statistics.median(cost.wall for cost in costs), statistics.median(cost.cpu for cost in costs))
+
+
+def measure_watch(lab: Path, kit: Path) -> float:
+    """The median of the seconds from a save until the lab's result is told."""
+    name, source = lab.name.partition("_")[0], next(iter(lab.glob(f"{lab.name.partition('_')[2]}.c")))
+    with subprocess.Popen([sys.executable, "-m", "grader", "watch", name], cwd=kit, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True) as watch:
+        assert watch.stdout is not None
+
+        def wait_for(begin: str) -> float:
+            for line in watch.stdout or ():
+                if line.startswith(begin):
+                    return time.monotonic()
+            sys.exit(f"make watch ended before it said {begin!r}")
+
+        wait_for("---- graded")
+        took = []
+        for number in range(ROUNDS):
+            with source.open("a", encoding="utf-8") as file:
+                file.write(f"/* save {number} */\n")
+            saved = time.monotonic()
+            took.append(wait_for(name) - saved)
+            wait_for("---- graded")
+        watch.send_signal(signal.SIGINT)
+    return statistics.median(took)
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ struct place {
 
 struct server {
     int listener;
+    _Atomic bool stopping;
     thrd_t acceptor;
     mtx_t lock;
     cnd_t left;
@@ -131,6 +132,8 @@ static int door(void *given)
         case EBADF: case EINVAL: case ENOTSOCK: case EFAULT: case EOPNOTSUPP:
             return 0;
         case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
+            if (server->stopping)
+                return 0;
             thrd_sleep(&(struct timespec){.tv_nsec = 15000000}, NULL);
         }
     }
@@ -162,6 +165,7 @@ struct server_stats server_stats(struct server *server)
 
 int server_stop(struct server *server)
 {
+    server->stopping = true;
     shutdown(server->listener, SHUT_RDWR);
     thrd_join(server->acceptor, NULL);
     mtx_lock(&server->lock);

@@ -32,6 +32,7 @@ struct server {
     pthread_t *workers;
     size_t count, room, idle, queued;
     bool stopping;
+    _Atomic bool no_more;
     _Atomic unsigned long long clients, served, bytes;
 };
 
@@ -151,9 +152,12 @@ static void *accept_all(void *argument)
         int fd = accept4(s->listener, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
         if (fd >= 0)
             queue(s, fd, &from);
-        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
-        else if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP)
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            if (s->no_more)
+                return NULL;
+            else
+                nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        } else if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK || errno == EOPNOTSUPP)
             return NULL;
     }
 }
@@ -182,6 +186,7 @@ struct server_stats server_stats(struct server *s)
 
 int server_stop(struct server *s)
 {
+    s->no_more = true;
     shutdown(s->listener, SHUT_RD);
     pthread_join(s->acceptor, NULL);
     pthread_mutex_lock(&s->lock);
