@@ -213,10 +213,7 @@ def _block(name: str, rows: Sequence[Row], clock: Clock, layout: Layout, y: floa
     every = -(-len(rows) // MOST_ROWS)
     shown = rows[::every]
     high = min(ROW - 6, max(2, DENSE // len(shown)))
-    for number, row in enumerate(shown):
-        at = y + number * high
-        drawn += [box(f"thin {bar.style}", clock(bar.begin), clock(bar.end if bar.end is not None else clock.last), at,
-                      high - (1 if high > 3 else 0)) for bar in row.bars]
+    drawn += _close_together(shown, clock, y, high)
     bottom = y + len(shown) * high
     drawn += [text(layout.left - 8, y + 9, "1", "dim", "end"), text(layout.left - 8, bottom, f"{len(rows):,}", "dim", "end")]
     notes = [row.note for row in rows if row.note]
@@ -232,6 +229,18 @@ def _block(name: str, rows: Sequence[Row], clock: Clock, layout: Layout, y: floa
         drawn += [text(layout.right + 12, y + 12 + 16 * at, line, "bad" if bad else "dim")
                   for at, (line, bad) in enumerate(lines)]
     return drawn, bottom + 8
+
+
+def _close_together(rows: Sequence[Row], clock: Clock, y: float, high: int) -> list[str]:
+    """The bars of many rows: one path a style, for hundreds of elements would make a large page."""
+    paths: dict[str, list[str]] = {style: [] for style in WORDS}
+    tall = high - (1 if high > 3 else 0)
+    for number, row in enumerate(rows):
+        for bar in row.bars:
+            begin, end = clock(bar.begin), clock(bar.end if bar.end is not None else clock.last)
+            wide = max(end - begin, 1.5)
+            paths[bar.style].append(f"M{begin:.1f} {y + number * high:g}h{wide:.1f}v{tall}h-{wide:.1f}z")
+    return [f'<path class="thin {style}" d="{"".join(parts)}"/>' for style, parts in paths.items() if parts]
 
 
 def _named(row: Row, clock: Clock, layout: Layout, y: float) -> list[str]:
