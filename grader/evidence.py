@@ -175,6 +175,7 @@ class Failure:
     peer: int | None = None
     expected: bytes | None = None
     actual: bytes | None = None
+    whole: bool = True              # actual was to be expected and nothing else; False: to have it somewhere
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Entry:
     """One mistake, in the guide's words. Text between backquotes is a command or a man page."""
 
     slug: str
+    wrong: str                      # lines of C
     see: str
     why: str
     idea: str
@@ -43,5 +44,6 @@ def _entries() -> dict[str, Entry]:
     for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         slug = part.partition("\n")[0].strip()
         said = dict(re.findall(r"^\*\*(You see|Why|Idea|By hand)\*\* (.+)$", part, re.MULTILINE))
-        found[slug] = Entry(slug, *(said.get(name, "") for name in ("You see", "Why", "Idea", "By hand")))
+        wrong = re.search(r"^```c\n(.*?)^```", part, re.MULTILINE | re.DOTALL)
+        found[slug] = Entry(slug, wrong[1] if wrong else "", *(said.get(name, "") for name in ("You see", "Why", "Idea", "By hand")))
     return found

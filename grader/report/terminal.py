@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..evidence import Evidence, Location, RunSeen
-from ..ladder import draw_lines, ladder_of
+from ..ladder import Ladder, draw_lines, ladder_of
 from ..run import signal_words
 from ..text import quote
 from ..verdict import LabResult, StageResult, TestResult
@@ -53,7 +53,7 @@ def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str,
     mark, colour = marks[stage.status]
     title = pad(stage.stage.title, 34)
     if stage.status == "not_tried":
-        screen.block(f"{mark} {title} {_not_tried(stage)}", 2, colour)
+        screen.block(f"{mark} {title} not tried: {reason(stage)}", 2, colour)
         return
     passed = sum(test.status == "passed" for test in stage.tests)
     score = f"{passed} of {len(stage.tests)} passed" if partial else f"{stage.score:>3}/{stage.stage.points}"
@@ -66,14 +66,11 @@ def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str,
         screen.block(f"✗ {test.promise}: {test.message}", 6, "red")
     left = [test for test in stage.tests if test.status == "not_tried"]
     if left:
-        screen.block(f"· {len(left)} more not tried: {_reason(stage)}", 6, "dim")
+        screen.block(f"· {len(left)} more not tried: {reason(stage)}", 6, "dim")
 
 
-def _not_tried(stage: StageResult) -> str:
-    return f"not tried: {_reason(stage)}"
-
-
-def _reason(stage: StageResult) -> str:
+def reason(stage: StageResult) -> str:
+    """Why tests of it weren't tried."""
     if stage.waits_for is not None:
         return f'first needs "{stage.waits_for}"'
     return stage.lacks or "nothing could be run"
@@ -107,14 +104,20 @@ def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
 
 def _ladder(screen: Screen, evidence: Evidence, where: Location | None) -> bool:
     """The conversation as a ladder, where there was one and the failure is about it."""
-    if evidence.failure.kind in ("memory", "output"):
-        return False
-    drawn = ladder_of(evidence, where)
-    if not drawn.tells:
+    drawn = conversation(evidence, where)
+    if drawn is None:
         return False
     for line in draw_lines(drawn, screen.columns - LADDER, screen.safe):
         screen.pieces([(" " * LADDER, ""), *line])
     return True
+
+
+def conversation(evidence: Evidence, where: Location | None) -> Ladder | None:
+    """The ladder of a test; None where nobody talked, or where the failure isn't about that."""
+    if evidence.failure.kind in ("memory", "output"):
+        return None
+    drawn = ladder_of(evidence, where)
+    return drawn if drawn.tells else None
 
 
 def both_sides(evidence: Evidence) -> list[str]:

@@ -71,10 +71,10 @@ class Verbs:
         return self.scene.peers[number - 1]
 
     def unmet(self, kind: str, message: str, about: StudentRun | Peer | None = None,
-               expected: bytes | None = None, actual: bytes | None = None) -> Unmet:
+               expected: bytes | None = None, actual: bytes | None = None, whole: bool = True) -> Unmet:
         run = self.scene.runs.index(about) if isinstance(about, StudentRun) else None
         peer = self.scene.peers.index(about) if isinstance(about, Peer) else None
-        return Unmet(Failure(kind, message, run, peer, expected, actual))
+        return Unmet(Failure(kind, message, run, peer, expected, actual, whole))
 
     def wait(self, condition: Callable[[], bool], awaited: str, about: StudentRun | Peer | None = None) -> None:
         """Waits; raises Unmet when the condition can't come to hold. awaited: "the end of your program"."""

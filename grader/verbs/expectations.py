@@ -75,19 +75,19 @@ class ExpectationVerbs(PeerVerbs, RunVerbs):
         run, text = self.run(fields[0]), fields[1]
         if text not in run.output():
             raise self.unmet("output", f"{quote(text)} isn't in what your program printed: "
-                              f"{quote(run.output())}", run, text, run.output())
+                              f"{quote(run.output())}", run, text, run.output(), whole=False)
 
     def do_expect_line(self, fields: list[bytes]) -> None:
         run, line = self.run(fields[0]), fields[1]
         if line not in run.output().replace(b"\r", b"").split(b"\n"):
             raise self.unmet("output", f"the line {quote(line)} isn't in what your program printed: "
-                              f"{words.lines(run.output())}", run, line, run.output())
+                              f"{words.lines(run.output())}", run, line, run.output(), whole=False)
 
     def do_expect_errors_contain(self, fields: list[bytes]) -> None:
         run, text = self.run(fields[0]), fields[1]
         if text not in run.errors():
             raise self.unmet("output", f"{quote(text)} isn't in what your program wrote to standard error: "
-                              f"{quote(run.errors())}", run, text, run.errors())
+                              f"{quote(run.errors())}", run, text, run.errors(), whole=False)
 
     def do_expect_clean_memory(self, fields: list[bytes]) -> None:
         run = self.run(fields[0])
