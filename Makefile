@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all hint watch debug editors peer test test-all lint soak bench evidence clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer test test-all lint soak bench evidence clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -79,12 +79,15 @@ grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab 
 grade-all: | setup-grade ## grade all labs
 	$(run_grader)
 
+report: | setup-grade ## the report as a page, build/report.html (LAB=N, FROM=DIR, SEED=…, ONLY=TEST)
+	$(call run_grader,$(filter-out all,$(chosen)),--brief --html build/report.html)
+
 chosen = $(patsubst lab%,%,$(or $(LAB),$(shell cat build/current-lab 2>/dev/null),$(error \
 	no lab chosen yet: "make lab1" chooses lab 1, and "make $@ LAB=1" takes it once)))
 
-# $1 numbers. 0 once a grade was given. The user's own words go through the environment, unharmed.
+# $1 numbers, $2 options. 0 once a grade was given. The user's own words go through the environment, unharmed.
 define run_grader
-$Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--seed "$$SEED"} $${ONLY:+--only "$$ONLY"} $${BRIEF:+--brief} || \
+$Q$(PYTHON) -m grader grade $(1:%=lab%) $${FROM:+--from "$$FROM"} $${SEED:+--seed "$$SEED"} $${ONLY:+--only "$$ONLY"} $${BRIEF:+--brief} $2 || \
 	{ status=$$?; [ $$status -eq 1 ] && [ "$$STRICT" != 1 ] || exit $$status; }
 endef
 

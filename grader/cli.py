@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 from . import build, files, grade, keep, kernel, last, sandbox
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--brief", action="store_true", help="a line a failure, file:line: error: ..., for editors")
     command.add_argument("--json", metavar="F", help="the report as JSON; - is standard output")
     command.add_argument("--markdown", metavar="F", help="a summary in Markdown")
+    command.add_argument("--html", metavar="F", help="the report as a page: one file that needs no other")
     command.add_argument("--evidence", metavar="DIR", help="what the failed tests saw, as JSON: DIR/labN/STAGE.TEST.json")
     command.add_argument("--sandbox", choices=("auto", "require", "off"), default="auto")
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="labs graded side by side")
@@ -77,7 +79,8 @@ class Cannot(Exception):
 
 def _grade(options: argparse.Namespace) -> int:
     kernel.allow_descriptors()
-    screen = Screen(sys.stderr if "-" in (options.json, options.markdown) else sys.stdout)
+    taken = "-" in (options.json, options.markdown, options.html)
+    screen = Screen(sys.stderr if taken else sys.stdout)
     try:
         return _grade_labs(options, screen)
     except Cannot as error:
@@ -114,11 +117,18 @@ def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
     if sources:
         _keep_last(results, order, sources)
     scores = _progress_of(results) if own else {}
+    seconds = time.monotonic() - began
+    named = str(tree.resolve().relative_to(KIT)) if tree.resolve().is_relative_to(KIT) else str(tree)
     if options.brief:
-        brief.show(screen, results, str(tree.resolve().relative_to(KIT)) if tree.resolve().is_relative_to(KIT) else str(tree))
+        brief.show(screen, results, named)
     else:
-        _show(screen, results, order, scores, time.monotonic() - began)
+        _show(screen, results, order, scores, seconds)
     _write_reports(options, results, order)
+    if options.html:
+        _write_page(options.html, results, order, "" if own else named, scores, seconds)
+        if options.html != "-":
+            screen.line(f"page: {options.html}")
+        screen.flush()
     build.prune()
     return _status(results)
 
@@ -171,18 +181,27 @@ def _one(lab: Lab, order: grade.Order, note: Callable[[str, int, int, str], None
         return judge(lab, (), {}, seconds=0.0, unreadable=str(error))
 
 
-def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, scores: dict[str, str],
+def _source(lab: Lab, order: grade.Order) -> str:
+    """The student's file, "" where it can't be read."""
+    try:
+        return build.read_submission(lab, order.tree).decode(errors="replace")
+    except build.SubmissionError:
+        return ""
+
+
+def _notices(order: grade.Order) -> list[str]:
+    """What was weaker than usual."""
+    weaker = f"No sandbox: {order.sandbox.why}. Graded under limits alone." if order.sandbox.tier == "none" else ""
+    return [line for line in (weaker, grade.check_tools()) if line]
+
+
+def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, scores: dict[str, int | None],
           seconds: float) -> None:
     for result in results:
-        try:
-            source = build.read_submission(result.lab, order.tree).decode(errors="replace")
-        except build.SubmissionError:
-            source = ""
-        terminal.show_lab(screen, result, source)
+        terminal.show_lab(screen, result, _source(result.lab, order))
         screen.line()
-    weaker = f"No sandbox: {order.sandbox.why}. Graded under limits alone." if order.sandbox.tier == "none" else ""
-    terminal.show_total(screen, results, scores, [line for line in (weaker, grade.check_tools()) if line],
-                        order.seed, seconds)
+    said = {lab: "-" if score is None else f"{score}/100" for lab, score in scores.items()}
+    terminal.show_total(screen, results, said, _notices(order), order.seed, seconds)
 
 
 def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict[str, str]) -> None:
@@ -193,16 +212,16 @@ def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict
             last.keep(result.lab, text, sources[result.lab.id])
 
 
-def _progress_of(results: tuple[LabResult, ...]) -> dict[str, str]:
+def _progress_of(results: tuple[LabResult, ...]) -> dict[str, int | None]:
     """The last score of every lab, kept in build/ from grade to grade."""
     try:
         kept = json.loads(PROGRESS.read_text())
     except (OSError, ValueError):
         kept = {}
-    known = {lab.id: kept.get(lab.id) for lab in find_labs()}
+    known = {lab.id: score if isinstance(score := kept.get(lab.id), int) else None for lab in find_labs()}
     known.update({result.lab.id: result.score for result in results if result.score is not None})
     _write(str(PROGRESS), json.dumps(known))
-    return {lab: "-" if score is None else f"{score}/100" for lab, score in known.items()}
+    return known
 
 
 def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], order: grade.Order) -> None:
@@ -214,6 +233,17 @@ def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], 
     if options.markdown:
         from .report import markdown
         _write(options.markdown, markdown.summary(json.loads(text)))
+
+
+def _write_page(path: str, results: tuple[LabResult, ...], order: grade.Order, tree: str, scores: dict[str, int | None],
+                seconds: float) -> None:
+    """tree: where the files lie, "" for one's own. scores: of all labs, where they are one's own."""
+    from .report import page
+    standings = tuple(page.Standing(lab.id, lab.title, scores[lab.id]) for lab in find_labs() if lab.id in scores)
+    setting = page.Setting(order.sandbox.tier, order.seed, seconds, datetime.now().astimezone(), tree,
+                           tuple(_notices(order)), standings)
+    drawn = page.draw(results, {result.lab.id: _source(result.lab, order) for result in results}, setting)
+    _write(path, drawn if path != "-" else drawn.encode("ascii", "xmlcharrefreplace").decode())    # any locale prints it
 
 
 def _keep_evidence(folder: Path, results: tuple[LabResult, ...]) -> None:

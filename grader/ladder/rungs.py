@@ -216,4 +216,4 @@ def _threads(rungs: Sequence[Rung]) -> list[Rung]:
     seen = list(dict.fromkeys(rung.thread for rung in rungs if rung.thread))
     ordered = sorted(seen, key=int)
     names = {thread: "main" if at == 0 else f"t{at + 1}" for at, thread in enumerate(ordered)} if len(seen) > 1 else {}
-    return [replace(rung, thread=names.get(rung.thread, "")) for rung in rungs]
+    return [replace(rung, thread=names.get(rung.thread, "")) if rung.thread else rung for rung in rungs]

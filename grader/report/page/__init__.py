@@ -4,6 +4,7 @@ document.py puts the page together, overview.py and failure.py write its parts, 
 hexview.py compares bytes, and escape.py is the one place where text becomes HTML.
 """
 
-from .document import Setting, Standing, draw
+from .document import Setting, draw
+from .overview import Standing
 
 __all__ = ["Setting", "Standing", "draw"]

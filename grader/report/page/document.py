@@ -47,14 +47,15 @@ class Setting:
 def draw(results: Sequence[LabResult], sources: Mapping[str, str], setting: Setting) -> str:
     """The page as one HTML document. sources: the student's file of each lab, "" where it can't be read."""
     told, firsts = Told(), [place for result in results for place, _ in _anchors(result)][:1]
-    labs = [_lab(result, sources.get(result.lab.id, ""), setting, told, firsts) for result in results]
+    alone = len(results) == 1
+    labs = [_lab(result, sources.get(result.lab.id, ""), setting, told, firsts, alone) for result in results]
     main, pictured = _lift_styles("".join(labs))
     style = pictured + _read("style.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return Template(_read("skeleton.html")).substitute(
         digest=digest, style=style, title=text(_title(results)), first=firsts[0] if firsts else "main",
         first_name="the first failing test" if firsts else "the report",
-        header=_header(results, setting), nav="".join(_contents(result) for result in results), main=main,
+        header=_header(results, setting), nav="".join(_contents(result, alone) for result in results), main=main,
         footer=_footer(results, setting))
 
 
@@ -95,16 +96,19 @@ def _anchors(result: LabResult) -> list[tuple[str, str]]:
     return [(anchor(result.lab.id, stage, test), test.promise) for stage in result.stages for test in overview.failed(stage)]
 
 
-def _contents(result: LabResult) -> str:
-    return overview.contents(result, {
+def _contents(result: LabResult, alone: bool) -> str:
+    name = "" if alone else f'<p class="lab"><a href="#{text(result.lab.id)}">{text(result.lab.id)} {text(result.lab.title)}</a></p>'
+    return name + overview.contents(result, {
         stage.stage.name: [(anchor(result.lab.id, stage, test), test.promise) for test in overview.failed(stage)]
         for stage in result.stages})
 
 
-def _lab(result: LabResult, source: str, setting: Setting, told: Told, firsts: list[str]) -> str:
-    """One lab: what failed first, then the rest of its stages."""
+def _lab(result: LabResult, source: str, setting: Setting, told: Told, firsts: list[str],
+         alone: bool) -> str:
+    """One lab: what failed first, then the rest of its stages. alone: the page's heading names it."""
     lab = result.lab
-    head = f'<h2>{text(lab.id)} {text(lab.title)} <span class="score">{text(overview.score_of(result))}</span></h2>'
+    hidden = ' class="vh"' if alone else ""
+    head = f'<h2{hidden}>{text(lab.id)} {text(lab.title)} <span class="score">{text(overview.score_of(result))}</span></h2>'
     if result.trouble:
         body = (f'<div class="broken"><h3>The grader failed, not your program</h3><p>There is no mark. Nothing here says '
                 f'anything about your work.</p><pre class="printed">{text(result.trouble)}</pre>'
@@ -117,7 +121,7 @@ def _lab(result: LabResult, source: str, setting: Setting, told: Told, firsts: l
                 f'{figures.excerpt(error.location, source)}</article>')
     else:
         stages = sorted(result.stages, key=lambda stage: not overview.failed(stage))
-        body = f"<p>{overview.sentence(result)}</p>" + "".join(
+        body = f'<p class="sum">{overview.sentence(result)}</p>' + "".join(
             _stage(result, index, source, setting, told, firsts)
             for index in (result.stages.index(stage) for stage in stages))
     return f'<section class="lab" id="{text(lab.id)}">{head}{body}</section>'
@@ -135,7 +139,7 @@ def _stage(result: LabResult, index: int, source: str, setting: Setting, told: T
         else:
             tests += (f'<article class="test brief" id="{anchor(lab, stage, test)}"><h4>{text(test.promise)}</h4>'
                       f'<p class="happened">{text(test.message)}</p><p><code>{text(again)}</code></p></article>')
-    return (f'<section class="stage" id="{text(f"{lab}.{stage.stage.name}")}"><h3>{overview.mark(stage.status)}'
+    return (f'<section class="stage {stage.status.replace("_", "-")}" id="{text(f"{lab}.{stage.stage.name}")}"><h3>{overview.mark(stage.status)}'
             f'{text(stage.stage.title)}{score}</h3>{tests}{overview.rest(stage)}</section>')
 
 

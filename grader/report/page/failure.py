@@ -14,14 +14,17 @@ from .escape import prose, text
 
 HOW = {"failed": "failed", "crashed": "crashed", "timed_out": "didn't come to an end"}
 MOST_FINDINGS = 8
+MOST_CALLS = 10_000                 # that a page draws: some programs make thousands in a test, and so do all the tests
 
 
 @dataclass
 class Told:
-    """What the page has explained already, by cause and line: the anchor of the test where it stands."""
+    """What the page has explained already, by cause and line: the anchor of the test where it stands; and how many
+    recorded calls it has drawn."""
 
     causes: dict[tuple[str, Location | None], str] = field(default_factory=dict)
     guided: dict[str, str] = field(default_factory=dict)
+    calls: int = 0
 
 
 def anchor(lab: str, stage: StageResult, test: TestResult) -> str:
@@ -54,7 +57,7 @@ def _parts(stage: StageResult, test: TestResult, source: str, told: Told, place:
         out.append(_cause(diagnosis, test.location, told, place))
     out.append(figures.excerpt(test.location, source))
     if evidence is not None:
-        out += _pictures(evidence, test)
+        out += _pictures(evidence, test, told)
     if diagnosis is not None:
         out.append(_guide(diagnosis.slug, told, place, first))
     read = f"<p><b>Read</b> {text(stage.stage.read)}</p>" if stage.stage.read else ""
@@ -70,11 +73,8 @@ def _cause(diagnosis: Diagnosis, where: Location | None, told: Told, place: str)
     return f'<div class="cause"><h5>Cause: {text(diagnosis.slug)}</h5><p>{text(diagnosis.text)}</p></div>'
 
 
-def _pictures(evidence: Evidence, test: TestResult) -> list[str]:
-    out = []
-    drawn = conversation(evidence, test.location)
-    if drawn is not None:
-        out.append("<h5>The conversation</h5>" + figures.ladder(drawn, f"The conversation: {test.promise}"))
+def _pictures(evidence: Evidence, test: TestResult, told: Told) -> list[str]:
+    out = [_conversation(evidence, test, told)]
     plots = figures.plots(evidence)
     out.append(f"<h5>Over time</h5>{plots}" if plots else "")
     differs = figures.difference(evidence.failure)
@@ -87,6 +87,16 @@ def _pictures(evidence: Evidence, test: TestResult) -> list[str]:
         more = f"<li>{len(found) - MOST_FINDINGS:,} more</li>" if len(found) > MOST_FINDINGS else ""
         out.append("<h5>What valgrind found</h5><ul>" + "".join(f"<li>{text(one)}</li>" for one in found[:MOST_FINDINGS]) + more + "</ul>")
     return [*out, figures.printed("standard output", run.output), figures.printed("standard error", run.errors)]
+
+
+def _conversation(evidence: Evidence, test: TestResult, told: Told) -> str:
+    calls = len(evidence.run.calls) if evidence.run is not None else 0
+    if told.calls + calls > MOST_CALLS:
+        return (f"<h5>The conversation</h5><p>It isn't drawn here: your program made {calls:,} calls, and as many in tests "
+                "above. A report of this test alone draws it.</p>")
+    told.calls += calls
+    drawn = conversation(evidence, test.location)
+    return "" if drawn is None else "<h5>The conversation</h5>" + figures.ladder(drawn, f"The conversation: {test.promise}")
 
 
 def _guide(slug: str, told: Told, place: str, is_open: bool) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...evidence import Evidence, Failure, Location
-from ...ladder import NARROW, WIDE, Ladder, draw_lines, draw_svg
+from ...ladder import WIDE, Ladder, draw_lines, draw_svg
+from ...ladder.svg import Layout
 from . import hexview
 from .escape import lines, text
 
@@ -13,7 +14,9 @@ PLOTS: tuple[Callable[[Evidence], str | None], ...] = ()    # each draws an <svg
 EXCERPT = 4                         # lines of source before and after the marked one
 LONGEST = 400                       # characters of a line
 MOST_PRINTED = 4000                 # bytes of what the program printed
+MOST_OPEN = 400                     # more bytes are folded
 WORDS = 78                          # columns of a ladder in text
+PHONE = Layout(380, 38, 44, 196, 284)   # its 12 pixels stay above 11 on a screen of 390
 
 
 def excerpt(where: Location | None, source: str, note: str = "") -> str:
@@ -48,8 +51,8 @@ def ladder(drawn: Ladder, title: str) -> str:
     """The conversation for a wide page and for a phone, and as text."""
     words = "\n".join("".join(part for part, _ in line).rstrip() for line in draw_lines(drawn, WORDS))
     return (f'<figure class="drawn"><div class="wide">{draw_svg(drawn, title, WIDE)}</div>'
-            f'<div class="narrow">{draw_svg(drawn, title, NARROW)}</div></figure>'
-            f'<details class="small"><summary>The conversation as text</summary>'
+            f'<div class="narrow">{draw_svg(drawn, title, PHONE)}</div></figure>'
+            f'<details class="small words"><summary>The conversation as text</summary>'
             f'<pre class="text" tabindex="0" role="region" aria-label="the conversation as text">{lines(words)}</pre></details>')
 
 
@@ -67,11 +70,12 @@ def difference(failure: Failure) -> str:
 
 
 def printed(name: str, data: bytes) -> str:
-    """What the program wrote to a stream, folded; "" if that is nothing."""
+    """What the program wrote to a stream, folded if it is long; "" if that is nothing."""
     if not data:
         return ""
     size = "1 byte" if len(data) == 1 else f"{len(data):,} bytes"
     shown = lines(data[:MOST_PRINTED].decode(errors="backslashreplace"))
     more = f"<p>{len(data) - MOST_PRINTED:,} more bytes aren't shown.</p>" if len(data) > MOST_PRINTED else ""
-    return (f'<details class="small"><summary>What your program wrote to {name}: {size}</summary>'
+    is_open = " open" if len(data) <= MOST_OPEN else ""
+    return (f'<details class="small"{is_open}><summary>What your program wrote to {name}: {size}</summary>'
             f'<pre class="printed">{shown}</pre>{more}</details>')

@@ -72,8 +72,7 @@ def contents(result: LabResult, anchors: dict[str, list[tuple[str, str]]]) -> st
         tests = "".join(f'<li><a href="#{place}">{text(promise)}</a></li>' for place, promise in anchors.get(name, []))
         rows.append(f'<li><a class="stage" href="#{text(f"{result.lab.id}.{name}")}">{mark(stage.status)}'
                     f'<span>{text(stage.stage.title)}</span>{points}</a>{f"<ul>{tests}</ul>" if tests else ""}</li>')
-    return (f'<p class="lab"><a href="#{text(result.lab.id)}">{text(result.lab.id)} {text(result.lab.title)}</a></p>'
-            f'<ol class="stages">{"".join(rows)}</ol>')
+    return f'<ol class="stages">{"".join(rows)}</ol>'
 
 
 def rest(stage: StageResult) -> str:
@@ -84,10 +83,10 @@ def rest(stage: StageResult) -> str:
     if passed:
         count = "1 test" if len(passed) == 1 else f"{len(passed)} tests"
         items = "".join(f"<li>{text(test.promise)}</li>" for test in passed)
-        out += f'<details class="small"><summary>{mark("passed")}{count} passed</summary><ul>{items}</ul></details>'
+        out += f'<details class="small"><summary>{mark("passed")} {count} passed</summary><ul>{items}</ul></details>'
     if left:
         count = "1 test" if left == 1 else f"{left} tests"
-        out += f'<p class="left">{mark("not_tried")}{count} not tried: {text(reason(stage))}</p>'
+        out += f'<p class="left">{mark("not_tried")} {count} not tried: {text(reason(stage))}</p>'
     return out
 
 
