@@ -212,6 +212,9 @@ def test_bytes_side_by_side() -> None:
     assert hexview.first_difference(due, came) == 20 and "Byte 21 is the first that is wrong" in drawn
     assert re.findall("<mark>(.*?)</mark>", drawn) == ["14", "·", "ff", "·"]
     assert "Then 2 are missing" in hexview.compare(b"hello", b"hel") and "-- --" in hexview.compare(b"hello", b"hel")
+    cut = hexview.compare(bytes(64), bytes(8))
+    assert cut.count("-- -- -- -- -- -- -- --") == 1 and "\\x" not in cut, "one row of what is missing, as blanks in the text"
+    assert re.findall('"row">(.*?)<', hexview.compare(bytes(2000), bytes(1000) + b"x"))[:3] == ["985", "993", "1,001"]
     assert "Then 1 more came" in hexview.compare(b"a" * 3000, b"a" * 3001)
     assert "tables begin at byte 2,985" in hexview.compare(b"a" * 3000, b"a" * 3001)
     assert "<script" not in hexview.compare(b"<script>", b"</style>")

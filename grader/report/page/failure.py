@@ -106,7 +106,7 @@ def _guide(slug: str, told: Told, place: str, is_open: bool) -> str:
         return ""
     above = told.guided.setdefault(slug, place)
     if above != place:
-        return f'<p><a href="#{above}">What the field guide says of {text(slug)}</a></p>'
+        return f'<p class="see"><a href="#{above}">What the field guide says of {text(slug)}</a></p>'
     said = "".join(f"<dt>{name}</dt><dd>{prose(words)}</dd>" for name, words in
                    (("You see", entry.see), ("Why", entry.why), ("Idea", entry.idea), ("By hand", entry.by_hand)) if words)
     return (f'<details class="guide"{" open" if is_open else ""}><summary>The field guide: {text(slug)}</summary>'

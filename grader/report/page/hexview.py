@@ -7,7 +7,7 @@ from itertools import groupby
 
 from .escape import text
 
-ROW = 8                             # bytes: a row fits a phone
+ROW = 8                             # bytes: a row fits a phone; positions count from 1, as in the messages
 BEFORE, ROWS = 2, 6                 # rows before the first difference, and in all
 
 
@@ -33,9 +33,9 @@ def compare(due: bytes, came: bytes) -> str:
 
 def _table(name: str, own: bytes, other: bytes, start: int) -> str:
     size = "1 byte" if len(own) == 1 else f"{len(own):,} bytes"
-    last = max(len(own), len(other))
+    last = min(max(len(own), len(other)), len(own) + 1)         # the first that is missing too
     places = range(start, min(start + ROWS * ROW, last), ROW)
-    rows = "".join(f'<tr><th scope="row">{at:,}</th><td>{_cells(own, other, at, _hex, " ")}</td>'
+    rows = "".join(f'<tr><th scope="row">{at + 1:,}</th><td>{_cells(own, other, at, _hex, " ")}</td>'
                    f'<td>{_cells(own, other, at, _char, "")}</td></tr>' for at in places)
     left = len(own) - start - ROWS * ROW
     more = f'<tr><td></td><td colspan="2">… {left:,} more</td></tr>' if left > 0 else ""
@@ -57,5 +57,5 @@ def _hex(data: bytes, at: int) -> str:
 
 def _char(data: bytes, at: int) -> str:
     if at >= len(data):
-        return "\u00a0"
+        return " "
     return chr(data[at]) if 32 <= data[at] < 127 else "·"
