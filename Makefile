@@ -79,7 +79,7 @@ grade: | setup-grade $(filter $(LABS),$(MAKECMDGOALS)) ## grade the current lab 
 grade-all: | setup-grade ## grade all labs
 	$(run_grader)
 
-report: | setup-grade ## the report as a page, build/report.html (LAB=N, FROM=DIR, SEED=…, ONLY=TEST)
+report: | setup-grade ## the report as a page: build/report.html (LAB=N, ONLY=TEST)
 	$(call run_grader,$(filter-out all,$(chosen)),--brief --html build/report.html)
 
 chosen = $(patsubst lab%,%,$(or $(LAB),$(shell cat build/current-lab 2>/dev/null),$(error \

@@ -57,7 +57,7 @@ def source(kit: Path) -> Path:
 
 def test_help_lists_what_works(make: Make) -> None:
     listed = make().stdout
-    for command in ("make labN", "make grade ", "make grade-all", "make hint", "make watch", "make debug",
+    for command in ("make labN", "make grade ", "make grade-all", "make report", "make hint", "make watch", "make debug",
                     "make editors", "make peer", "make test ", "make clean"):
         assert command in listed
     assert all(len(line) <= 80 for line in listed.splitlines())
