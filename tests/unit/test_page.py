@@ -32,13 +32,13 @@ def recorded(lab: str) -> list[Evidence]:
     return [keep.unpack(entry["evidence"]) for entry in map(json.loads, lines) if entry["name"].startswith(lab)]
 
 
-def failing(evidences: list[Evidence], lab: str = "lab1", promise: str = "promise") -> LabResult:
-    """A lab whose plain tests pass, and in whose first stages one test each failed with this evidence."""
+def failing(evidences: list[Evidence], lab: str = "lab1", promise: str = "promise", begin: int = 0) -> LabResult:
+    """A lab whose plain tests pass, and in whose stages one test each, from stage `begin` on, failed with this evidence."""
     stages = LABS[lab].stages
     listed = [Listed(stage.name, stage.plain, "the plain one") for stage in stages]
     outcomes = {(stage.name, stage.plain): Outcome("passed", 0.1) for stage in stages}
     for number, evidence in enumerate(evidences):
-        stage = stages[number % len(stages)].name
+        stage = stages[(begin + number) % len(stages)].name
         listed.append(Listed(stage, f"t{number}", f"{promise} {number}"))
         outcomes[stage, f"t{number}"] = Outcome("failed", 0.1, evidence, diagnose(evidence))
     return judge(LABS[lab], listed, outcomes, seconds=1.0)
@@ -183,11 +183,11 @@ def test_many_failures_stay_a_page() -> None:
 # ---- what it says ---------------------------------------------------------------------------------------------
 
 def test_the_first_failing_test_comes_first_and_is_open() -> None:
-    drawn = page(failing(recorded("lab1")[:3]))
+    drawn = page(failing(recorded("lab1")[:3], begin=1))
     articles = [attributes["class"] for attributes in Outline(drawn).named("article") if "class" in attributes]
     assert articles == ["test first"]
     assert drawn.index('class="test first"') < drawn.index('<details class="test">') < drawn.index("stage passed")
-    assert "ONLY=connecting/t0" in drawn and "make grade LAB=1 SEED=5eed" in drawn
+    assert "ONLY=sending_text/t0" in drawn and "make grade LAB=1 SEED=5eed" in drawn
 
 
 def test_a_failure_of_the_grader_looks_like_none_of_the_student() -> None:
@@ -195,6 +195,14 @@ def test_a_failure_of_the_grader_looks_like_none_of_the_student() -> None:
     main = drawn[drawn.index("<main"):]
     assert "no room on the device" in main and "The grader failed, not your program" in main
     assert 'class="test' not in main and "✗" not in main and "0/100" not in main
+    assert "✓" not in drawn and "✗" not in drawn, "no stage has passed or failed"
+
+
+def test_what_does_not_compile() -> None:
+    error = CompileError("client_send.c:3: error: expected ';'", Location("client_send.c", 3))
+    drawn = page(judge(LABS["lab1"], (), {}, seconds=1.0, compile_error=error))
+    assert "It doesn't compile" in drawn and "expected &#x27;;&#x27;" in drawn and "✓" not in drawn and "0<small>/100" in drawn
+    assert '<mark><i>3</i><span><b class="vh">this line: </b>line 3;</span></mark>' in drawn
 
 
 def test_full_marks() -> None:

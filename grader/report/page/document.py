@@ -92,14 +92,23 @@ def _header(results: Sequence[LabResult], setting: Setting) -> str:
             + "".join(f'<p class="notice">{text(notice)}</p>' for notice in setting.notices))
 
 
+def _ran(result: LabResult) -> bool:
+    """Whether there were tests to speak of."""
+    return not (result.trouble or result.unreadable or result.compile_error)
+
+
 def _anchors(result: LabResult) -> list[tuple[str, str]]:
-    return [(anchor(result.lab.id, stage, test), test.promise) for stage in result.stages for test in overview.failed(stage)]
+    return [(anchor(result.lab.id, stage, test), test.promise) for stage in result.stages for test in overview.failed(stage)
+            if _ran(result)]
 
 
 def _contents(result: LabResult, alone: bool) -> str:
-    name = "" if alone else f'<p class="lab"><a href="#{text(result.lab.id)}">{text(result.lab.id)} {text(result.lab.title)}</a></p>'
-    return name + overview.contents(result, {
-        stage.stage.name: [(anchor(result.lab.id, stage, test), test.promise) for test in overview.failed(stage)]
+    lab = result.lab
+    name = f'<p class="lab"><a href="#{text(lab.id)}">{text(lab.id)} {text(lab.title)}</a></p>'
+    if not _ran(result):
+        return name
+    return ("" if alone else name) + overview.contents(result, {
+        stage.stage.name: [(anchor(lab.id, stage, test), test.promise) for test in overview.failed(stage)]
         for stage in result.stages})
 
 

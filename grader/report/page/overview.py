@@ -46,7 +46,7 @@ def progress(standings: Sequence[Standing], here: Sequence[str]) -> str:
     """All labs in a row. here: those that this page is about."""
     items = []
     for one in standings:
-        score = "not graded yet" if one.score is None else f"{one.score}/{one.max_score}"
+        score = ("no mark" if one.lab in here else "not graded yet") if one.score is None else f"{one.score}/{one.max_score}"
         current = ' aria-current="true"' if one.lab in here else ""
         name = f"<b>{text(one.lab)}</b> {text(one.title)}"
         name = f'<a href="#{text(one.lab)}">{name}</a>' if one.lab in here else f"<span>{name}</span>"
