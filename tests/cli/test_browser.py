@@ -109,7 +109,7 @@ def test_by_keyboard(browser: Browser, pages: dict[str, Path]) -> None:
     assert browser.ask("document.activeElement.className") == "skip"
     assert browser.ask("document.activeElement.getBoundingClientRect().top") >= 0
     browser.press("Enter", 13, "\r")
-    assert browser.ask("location.hash.slice(1) === document.querySelector('.first').id")
+    assert browser.ask("location.hash.slice(1) === document.querySelector('article.first').id")
     browser.ask("document.querySelector('details.test > summary').focus()")
     assert browser.ask("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     browser.press("Enter", 13, "\r")

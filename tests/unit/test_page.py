@@ -272,3 +272,13 @@ def test_no_colour_but_those() -> None:
     assert re.findall(r"#[0-9a-f]{3,6}\b", rules) == []
     assert set(re.findall(r"[{;]color:var\(--(\w+)\)", rules)) <= set(GROUNDS)
     assert len(ROOTS) == 3
+
+
+def test_the_pictures_have_classes_of_their_own() -> None:
+    """What the page's style says of a class would hold in a picture too."""
+    drawn = "".join(page(failing(recorded(lab)[:6], lab)) for lab in LABS)
+    pictured = {name for picture in re.findall(r'<svg[^>]*role="img".*?</svg>', drawn, re.DOTALL)
+                for names in re.findall(r'class="([^"]*)"', picture) for name in names.split()}
+    styled = set(re.findall(r"\.([a-z][a-z-]*)", re.sub(r"main \.(plot|ladder)|\{.*?\}", "", STYLE)))
+    assert len(pictured) > 10 and len(styled) > 10
+    assert pictured & styled == set()

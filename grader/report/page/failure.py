@@ -75,8 +75,6 @@ def _cause(diagnosis: Diagnosis, where: Location | None, told: Told, place: str)
 
 def _pictures(evidence: Evidence, test: TestResult, told: Told) -> list[str]:
     out = [_conversation(evidence, test, told)]
-    plots = figures.plots(evidence)
-    out.append(f"<h5>Over time</h5>{plots}" if plots else "")
     differs = figures.difference(evidence.failure)
     out.append(f"<h5>The bytes</h5>{differs}" if differs else "")
     run = evidence.run
@@ -96,7 +94,9 @@ def _conversation(evidence: Evidence, test: TestResult, told: Told) -> str:
                 "above. A report of this test alone draws it.</p>")
     told.calls += calls
     drawn = conversation(evidence, test.location)
-    return "" if drawn is None else "<h5>The conversation</h5>" + figures.ladder(drawn, f"The conversation: {test.promise}")
+    ladder = "" if drawn is None else "<h5>The conversation</h5>" + figures.ladder(drawn, f"The conversation: {test.promise}")
+    plots = figures.plots(evidence)
+    return ladder + (f"<h5>Over time</h5>{plots}" if plots else "")
 
 
 def _guide(slug: str, told: Told, place: str, is_open: bool) -> str:

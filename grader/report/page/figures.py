@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...evidence import Evidence, Failure, Location
 from ...ladder import WIDE, Ladder, draw_lines, draw_svg
 from ...ladder.svg import Layout
+from ...plots import NARROW as PLOT_NARROW
+from ...plots import WIDE as PLOT_WIDE
+from ...plots import queues, timeline
 from . import hexview
 from .escape import lines, text
 
-PLOTS: tuple[Callable[[Evidence], str | None], ...] = ()    # each draws an <svg>, or nothing where it has no say
+PLOTS = (queues.draw, timeline.draw)
 EXCERPT = 4                         # lines of source before and after the marked one
 LONGEST = 400                       # characters of a line
 MOST_PRINTED = 4000                 # bytes of what the program printed
@@ -50,16 +51,20 @@ def code(body: str) -> str:
 def ladder(drawn: Ladder, title: str) -> str:
     """The conversation for a wide page and for a phone, and as text."""
     words = "\n".join("".join(part for part, _ in line).rstrip() for line in draw_lines(drawn, WORDS))
-    return (f'<figure class="drawn"><div class="wide">{draw_svg(drawn, title, WIDE)}</div>'
-            f'<div class="narrow">{draw_svg(drawn, title, PHONE)}</div></figure>'
+    return (_two(draw_svg(drawn, title, WIDE), draw_svg(drawn, title, PHONE)) +
             f'<details class="small words"><summary>The conversation as text</summary>'
             f'<pre class="text" tabindex="0" role="region" aria-label="the conversation as text">{lines(words)}</pre></details>')
 
 
 def plots(evidence: Evidence) -> str:
     """What the evidence has to plot, "" if nothing."""
-    pictures = [picture for draw in PLOTS if (picture := draw(evidence))]
-    return "".join(f'<figure class="drawn">{picture}</figure>' for picture in pictures)
+    pairs = [(draw(evidence, PLOT_WIDE), draw(evidence, PLOT_NARROW)) for draw in PLOTS]
+    return "".join(_two(wide, narrow) for wide, narrow in pairs if wide and narrow)
+
+
+def _two(wide: str, narrow: str) -> str:
+    """One picture in two widths: the style shows one of them."""
+    return f'<figure class="drawn"><div class="wide">{wide}</div><div class="narrow">{narrow}</div></figure>'
 
 
 def difference(failure: Failure) -> str:

@@ -35,10 +35,10 @@ def mark(status: str) -> str:
     return f'<span class="mark {word.replace(" ", "-")}" aria-hidden="true">{sign}</span><span class="vh">{word}: </span>'
 
 
-def bar(part: int, whole: int) -> str:
+def gauge(part: int, whole: int) -> str:
     """How much of it is reached; said in figures beside it."""
     share = 100 * part / whole if whole else 0
-    return (f'<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+    return (f'<svg class="gauge" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
             f'<rect class="all" width="100" height="6"/><rect class="got" width="{share:g}" height="6"/></svg>')
 
 
@@ -50,7 +50,7 @@ def progress(standings: Sequence[Standing], here: Sequence[str]) -> str:
         current = ' aria-current="true"' if one.lab in here else ""
         name = f"<b>{text(one.lab)}</b> {text(one.title)}"
         name = f'<a href="#{text(one.lab)}">{name}</a>' if one.lab in here else f"<span>{name}</span>"
-        items.append(f'<li{current}>{name}<span class="score">{score}</span>{bar(one.score or 0, one.max_score)}</li>')
+        items.append(f'<li{current}>{name}<span class="score">{score}</span>{gauge(one.score or 0, one.max_score)}</li>')
     return f'<section aria-labelledby="labs"><h2 id="labs" class="vh">All labs</h2><ol class="labs">{"".join(items)}</ol></section>'
 
 
