@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer test test-all lint soak bench evidence clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer trace test test-all lint soak bench evidence clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -102,6 +102,10 @@ debug: | setup-grade ## gdb on your program in the first failing test (ONLY=TEST
 
 editors: ## compile_commands.json, for clangd and the editors that use it
 	$Q$(PYTHON) -m grader editors
+
+trace: export TRACE_ARGS = $(value ARGS)
+trace: | setup-grade ## your program by hand, drawn live (ARGS="127.0.0.1 7788")
+	$Q$(PYTHON) -m grader trace $(chosen:%=lab%) $${FROM:+--from "$$FROM"} --args="$$TRACE_ARGS"
 
 peer: export PEER_SCRIPT = $(value SCRIPT)
 peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788

@@ -4,6 +4,7 @@
     python3 -m grader peer SCRIPT       a scripted peer to try by hand
     python3 -m grader hint LAB          the next hint for the first thing that is wrong
     python3 -m grader watch [LAB]       grades again at each save
+    python3 -m grader trace LAB         the student's program by hand, drawn as it goes
     python3 -m grader debug LAB         gdb on the student's program in a failing test
     python3 -m grader editors           compile_commands.json for clangd
     python3 -m grader annotate REPORT   GitHub annotations from a JSON report
@@ -33,7 +34,8 @@ FULL, LESS, CANNOT, FAILED = 0, 1, 2, 3
 KIT_NAME = "socklab 1"
 PROGRESS = KIT / "build" / "progress.json"
 OWN_TREE = KIT / "labs"
-OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors"}
+OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors",
+          "trace": "trace"}
 
 
 def main(words: list[str]) -> int:

@@ -55,9 +55,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a wait was given up: the program can't go on, or not in time."""
+    """Why a wait was given up: the program can't go on, or not in time. Or where it crashed."""
 
-    kind: str                       # "stuck", "busy", "idle" or "slow"
+    kind: str                       # "stuck", "busy", "idle", "slow" or "crash"
     call: str | None                # what it sleeps in, where it sleeps
     where: Location | None
 

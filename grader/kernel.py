@@ -13,6 +13,7 @@ import os
 import re
 import resource
 import select
+import signal
 import socket
 import struct
 import time
@@ -382,6 +383,23 @@ def family(pid: int) -> list[int]:
             for tid in os.listdir(f"/proc/{parent}/task"):
                 found += map(int, _read(f"/proc/{parent}/task/{tid}/children").split())
     return found
+
+
+def adopt_orphans() -> None:
+    """From here on whatever this process starts, at any remove, stays below it: PR_SET_CHILD_SUBREAPER."""
+    _libc().prctl(36, 1, 0, 0, 0)
+
+
+def end_descendants() -> None:
+    """Ends all that is below this process; returns when none of it is left. Needs adopt_orphans()."""
+    while True:
+        for pid in family(os.getpid())[1:]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
 
 
 def descriptors(pid: int) -> dict[int, str]:

@@ -14,7 +14,7 @@ import re
 import socket
 import struct
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from .evidence import Call, Location, Queues
 from .faults import MOST_FAULTS, Fault, parse_faults
 
 VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
+CRASHES = "SOCKLAB_CRASHES"             # with it, the place of a crash is noted as a call of this name
+CRASH = "crash"
 WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
 _MAGIC, _VERSION = 0x6B636F73, 2
@@ -53,7 +55,7 @@ class Recording:
     def __init__(self, fd: int, memory: mmap.mmap, capacity: int, faults: tuple[Fault, ...]) -> None:
         self.fd = fd
         self._memory = memory
-        self._capacity = capacity
+        self.capacity = capacity        # the calls beyond it are counted, and not kept
         self._faults = faults
         self._finished: dict[int, Call] = {}
 
@@ -81,7 +83,7 @@ class Recording:
 
     def calls(self) -> tuple[Call, ...]:
         """The calls kept so far, in the order in which they began."""
-        found = (self._call(index) for index in range(min(self.total, self._capacity)))
+        found = (self.call(index) for index in range(min(self.total, self.capacity)))
         return tuple(call for call in found if call is not None)
 
     def release(self) -> None:
@@ -97,7 +99,7 @@ class Recording:
             os.close(self.fd)
             self.fd = -1
 
-    def _call(self, index: int) -> Call | None:
+    def call(self, index: int) -> Call | None:
         """The call in a slot; None where it isn't filled yet. One that has returned never changes."""
         if index not in self._finished:
             start = _SLOTS + index * _SLOT.size
@@ -141,14 +143,17 @@ def _address(raw: bytes) -> tuple[int | None, str | None]:
 def resolve(calls: Iterable[Call], program: Path) -> tuple[Call, ...]:
     """The calls with their source lines, as far as the program's debugging information knows them."""
     calls = tuple(calls)
-    places = _locate(sorted({call.site for call in calls}), program)
+    places = locate(sorted({call.site for call in calls}), program)
     nowhere = (None, None)
     return tuple(replace(call, where=where, inside=inside) for call in calls
                  for where, inside in [places.get(call.site, nowhere)])
 
 
-def _locate(sites: list[int], program: Path) -> dict[int, tuple[Location, str | None]]:
-    """One run of addr2line, which answers each address with two lines, a function and "file:line", or "??" and "??:0"."""
+def locate(sites: Sequence[int], program: Path) -> dict[int, tuple[Location, str | None]]:
+    """Each address's line and function, where the program's debugging information knows them.
+
+    One run of addr2line, which answers each with two lines: a function and "file:line", or "??" and "??:0".
+    """
     if not sites:
         return {}
     try:

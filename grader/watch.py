@@ -9,7 +9,6 @@ process is the one that orphans come to (PR_SET_CHILD_SUBREAPER), so it can tell
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import shutil
 import signal
@@ -27,7 +26,6 @@ from .report.screen import Screen
 
 LOOK_EVERY = 0.12                   # seconds between two looks at the files
 SUFFIXES = (".c", ".h", ".toml")    # what a grade is made of, and not what editors leave beside it
-PR_SET_CHILD_SUBREAPER = 36
 CANNOT, FAILED, INTERRUPTED = 2, 3, 130
 
 Stamp = tuple[int, int, int]
@@ -78,7 +76,7 @@ class Watch:
         self._screen, self._brief = screen, brief
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = ""
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        kernel.adopt_orphans()
 
     def loop(self, labs: list[Lab]) -> None:
         """Grades what changes, for ever. One lab alone is graded at once, too."""
@@ -121,25 +119,12 @@ class Watch:
 
     def end(self) -> None:
         """Ends the grade and all that it started; returns when none of it is left."""
-        while True:
-            for pid in kernel.family(os.getpid())[1:]:
-                _kill(pid)
-            try:
-                os.waitpid(-1, 0)
-            except ChildProcessError:
-                break
+        kernel.end_descendants()
         if self._process is not None:
             self._process.poll()        # which learns that it has gone
             self._process = None
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def stamps(folder: Path) -> Stamps:

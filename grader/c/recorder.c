@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <linux/futex.h>
@@ -90,6 +91,7 @@ struct visit {
 static struct recorder nowhere; /* no slots, no faults: the recorder passes calls on */
 static struct recorder *recorder = &nowhere;
 static uintptr_t load_base;
+static uintptr_t program_size; /* bytes from load_base on that are the program's, not a library's */
 static _Thread_local pid_t own_thread;
 static _Thread_local bool aside; /* this thread runs given code */
 
@@ -98,6 +100,9 @@ static int note_load_base(struct dl_phdr_info *program, size_t size, void *data)
     (void)size;
     (void)data;
     load_base = program->dlpi_addr;
+    for (int i = 0; i < program->dlpi_phnum; i++)
+        if (program->dlpi_phdr[i].p_type == PT_LOAD)
+            program_size = program->dlpi_phdr[i].p_vaddr + program->dlpi_phdr[i].p_memsz;
     return 1; /* the program comes first */
 }
 
@@ -142,6 +147,26 @@ static void wait_for_debugger(void)
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 }
 
+static void note_crash(int signo, siginfo_t *info, void *context);
+
+/* make trace: notes where the program crashes. A stack that has overflown has no room for the
+   handler; the main thread alone gets another one. backtrace() loads a library the first time. */
+static void watch_for_crashes(void)
+{
+    static char stack[1 << 16];
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    if (getenv(RECORDER_CRASHES) == NULL)
+        return;
+    unsetenv(RECORDER_CRASHES);
+    void *frame;
+    backtrace(&frame, 1);
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    struct sigaction action = {.sa_sigaction = note_crash,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER};
+    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
+        __real_sigaction(fatal[i], &action, NULL);
+}
+
 /* Before the constructors of the student's program. */
 __attribute__((constructor(101))) static void start_recorder(void)
 {
@@ -154,6 +179,7 @@ __attribute__((constructor(101))) static void start_recorder(void)
     recorder = map_recorder(fd);
     if (recorder != &nowhere)
         __real_close(fd);
+    watch_for_crashes();
     wait_for_debugger();
 }
 
@@ -985,6 +1011,29 @@ sighandler_t __wrap___sysv_signal(int signo, sighandler_t handler)
 {
     ENTER(signal, RECORDED_NO_FD, N(signo), handler == SIG_IGN);
     return (sighandler_t)leave(&visit, MAKE((int64_t)__real___sysv_signal(signo, handler)));
+}
+
+/* Arguments: where it crashed, and the places it was called from, as far as they are the program's.
+   Result: the signal. On return the instruction is made again, and its signal kills; one that was
+   sent is sent again. backtrace() counts from here: this function, then what the kernel returns to. */
+static void note_crash(int signo, siginfo_t *info, void *context)
+{
+    enum { HERE = 2, MOST = 64 };
+    void *frames[MOST];
+    int64_t places[RECORDED_ARGS];
+    size_t count = 0;
+    (void)context;
+    int found = backtrace(frames, MOST);
+    for (int i = HERE; i < found && count < RECORDED_ARGS; i++) {
+        uintptr_t place = (uintptr_t)frames[i] - load_base - (i > HERE);
+        if (place < program_size)
+            places[count++] = (int64_t)place;
+    }
+    struct visit visit;
+    enter(&visit, CALL_crash, RECORDED_NO_FD, __builtin_return_address(0), count, places);
+    complete(&visit, signo, 0);
+    if (info->si_code <= 0)
+        raise(signo);
 }
 
 /* Addresses as text */

@@ -1,7 +1,7 @@
 """The ladder of a test: what the program and its peers did, on one clock, in two lanes.
 
 program.py and peerside.py make the lanes, rungs.py matches them, crowd.py and fold.py keep them few, terminal.py and
-svg.py draw them. All are pure.
+svg.py draw them; byhand.py is for a program without a test. All are pure.
 """
 
 from .fold import choose

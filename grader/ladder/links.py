@@ -27,7 +27,7 @@ class _Ends:
 
 def links_of(calls: Sequence[Call], peers: Sequence[PeerSeen]) -> dict[int, Link]:
     """The connection of each call by the call's index, where there is one and it is known."""
-    table = _Table(peers)
+    table = Table(peers)
     found: dict[int, Link] = {}
     for _, _, call in sorted(_moments(calls), key=lambda moment: moment[:2]):
         link = table.see(call)
@@ -36,17 +36,20 @@ def links_of(calls: Sequence[Call], peers: Sequence[PeerSeen]) -> dict[int, Link
     return table.earlier | found
 
 
+def hands_out(call: Call) -> bool:
+    """Whether it hands out a descriptor or a connection: then it counts when it returns, any other when it begins."""
+    return call.name in (*ACCEPTS, "connect", "dup", "dup2", "dup3", "socket")
+
+
 def _moments(calls: Iterable[Call]) -> Iterable[tuple[int, int, Call]]:
-    """A call that hands out a descriptor counts when it returns, any other when it begins."""
     for call in calls:
-        hands_out = call.name in (*ACCEPTS, "connect", "dup", "dup2", "dup3", "socket")
-        if not hands_out:
+        if not hands_out(call):
             yield call.began, call.index, call
         elif call.ended is not None:
             yield call.ended, call.index, call
 
 
-class _Table:
+class Table:
     """The program's descriptors as they were at a moment."""
 
     def __init__(self, peers: Sequence[PeerSeen]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ..evidence import Call, Location, PeerSeen, RunSeen
+from ..evidence import Call, Location, RunSeen
 from . import phrases
-from .links import Link, links_of
+from .links import Link
 from .model import Arrow, Rung, Tone, Way
 from .phrases import ACCEPTS, RECVS, SENDS
 from .steps import LAST, Step
@@ -20,8 +20,8 @@ _KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "ps
                   "futex": "a lock, or for a thread"}
 
 
-def programs_lane(run: RunSeen, peers: Sequence[PeerSeen], file: str, focus: Location | None) -> list[Step]:
-    links = links_of(run.calls, peers)
+def programs_lane(run: RunSeen, links: Mapping[int, Link], file: str, focus: Location | None) -> list[Step]:
+    """What the program did. links: the connection of each call by the call's index."""
     own = {call.index for call in run.calls if not call.given and (call.where is None or call.where.file == file)}
     listens = any(call.name == "listen" and call.index in own for call in run.calls)
     steps: list[Step] = []
@@ -77,9 +77,14 @@ def _weight(call: Call, bad: bool) -> int:
 def _never_ended(call: Call, run: RunSeen) -> tuple[str, ...]:
     if call.faulted and "wait" in call.faulted:
         return ()
-    if run.signal is not None:
+    if run.signal is not None and not _crashed(run):
         return (f"killed here by {_signal(run.signal)}",)
     return ("it never returned",) if run.status is not None else ("still waiting",)
+
+
+def _crashed(run: RunSeen) -> bool:
+    """Whether it is known where it crashed."""
+    return run.trouble is not None and run.trouble.kind == "crash"
 
 
 def _signal(number: int) -> str:
@@ -145,6 +150,8 @@ def _end(run: RunSeen, steps: Sequence[Step]) -> list[Step]:
     """What became of the program at last, where that isn't seen otherwise."""
     time = max((step.time for step in steps if step.time < LAST), default=0) + 1
     last = LAST + 1
+    if run.signal is not None and _crashed(run) and run.trouble is not None:
+        return [Step(time, "exit", None, Rung(f"killed by {_signal(run.signal)}", where=run.trouble.where, tone=Tone.BAD, weight=8))]
     if run.signal is not None:
         if any(step.rung.tone is Tone.WAITS and step.rung.notes for step in steps):
             return [Step(time, "exit", None, Rung(tone=Tone.DIM, weight=0))]

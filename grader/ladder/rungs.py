@@ -17,6 +17,7 @@ from . import phrases
 from .crowd import few_connections
 from .fold import fold
 from .labels import label
+from .links import links_of
 from .model import Arrow, Ladder, Rung, Tone, Way
 from .peerside import Namer, never_accepted, peers_lane, troubles
 from .program import programs_lane
@@ -56,7 +57,7 @@ def climb(runs: Sequence[RunSeen], peers: Sequence[PeerSeen], file: str, focus: 
     left: list[Step] = []
     right = peers_lane(peers, namer)
     for run in runs:
-        left += programs_lane(run, peers, file, focus)
+        left += programs_lane(run, links_of(run.calls, peers), file, focus)
     left = _known_only(left, right)
     if right or not any(peer.connections for peer in peers):
         left = [_without_arrow(step) if step.kind == "connect" and step.link is None else step for step in left]
@@ -64,7 +65,7 @@ def climb(runs: Sequence[RunSeen], peers: Sequence[PeerSeen], file: str, focus: 
     right.sort(key=lambda step: step.time)
     left, right = few_connections(left, right, namer)
     rungs = _merge(*_unread(left, right), namer)
-    return Ladder(f"your program ({file})", namer.heading, tuple(fold(_threads(rungs))))
+    return Ladder(f"your program ({file})", namer.heading, tuple(fold(threads_by_name(rungs))))
 
 
 def _known_only(left: list[Step], right: Sequence[Step]) -> list[Step]:
@@ -211,7 +212,7 @@ def _unread(left: list[Step], right: list[Step]) -> tuple[list[Step], list[Step]
     return lanes[0], lanes[1]
 
 
-def _threads(rungs: Sequence[Rung]) -> list[Rung]:
+def threads_by_name(rungs: Sequence[Rung]) -> list[Rung]:
     """Threads by name, where calls of more than one are shown: "main", "t2", "t3"."""
     seen = list(dict.fromkeys(rung.thread for rung in rungs if rung.thread))
     ordered = sorted(seen, key=int)

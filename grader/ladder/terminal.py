@@ -17,6 +17,7 @@ MOST_LINES = 24
 GUTTER = 9                              # two marks, "given" or a line's number, two blanks
 LEAST_ARROW, GOOD_ARROW, MOST_ARROW = 14, 19, 26
 MOST_LEFT, MOST_RIGHT = 36, 26
+GROWING_LEFT, GROWING_RIGHT = 29, 15    # of a ladder whose rungs aren't known yet
 BARE_LEFT = 30                          # a call without an arrow widens its lane up to here
 COLOURS = {Tone.PLAIN: "", Tone.DIM: "dim", Tone.BAD: "red", Tone.WAITS: "yellow", Tone.END: "bold"}
 
@@ -44,6 +45,26 @@ def draw_lines(ladder: Ladder, columns: int, safe: Safe = str, most: int = MOST_
     for rung in rungs:
         lines += _rung(rung, lanes, columns, told)
     return lines
+
+
+class Growing:
+    """A ladder that isn't whole yet: its columns are fixed, and its rungs come one by one."""
+
+    def __init__(self, columns: int, safe: Safe = str) -> None:
+        room = columns - GUTTER - 4
+        right = min(GROWING_RIGHT, room // 4)
+        left = min(GROWING_LEFT, room - right - GOOD_ARROW)
+        self._lanes = _Lanes(left, min(MOST_ARROW, room - left - right), right, safe, True)
+        self._columns = columns
+        self._told: set[str] = set()
+
+    def heading(self, ladder: Ladder) -> Line:
+        """What stands above it."""
+        return _heading(ladder, self._lanes, self._columns)
+
+    def rung(self, rung: Rung) -> list[Line]:
+        """The lines of the next rung."""
+        return _rung(rung, self._lanes, self._columns, self._told)
 
 
 def _lanes(ladder: Ladder, rungs: Sequence[Rung], columns: int, safe: Safe) -> _Lanes:
