@@ -26,8 +26,8 @@ from types import FrameType
 from . import build, files, kernel
 from .catalog import KIT, CatalogError, Lab, find_labs
 from .evidence import Call, Location, RunSeen, Trouble
-from .ladder import Ladder, Rung, choose, draw_lines, draw_svg
-from .ladder.byhand import Met, few, heading, rungs_of, whole
+from .ladder import Ladder, Rung, choose, draw_svg
+from .ladder.byhand import Met, folded, heading, rungs_of
 from .ladder.terminal import Growing
 from .recording import CRASH, CRASHES, VARIABLE, Recording, locate
 from .report.screen import Screen
@@ -38,8 +38,8 @@ DONE, CANNOT, FAILED, INTERRUPTED = 0, 2, 3, 130
 CAPACITY = 16384                    # calls that are kept
 LOOK_EVERY = 0.02                   # seconds between two looks at the recording
 WAITS = 300_000_000                 # ns after which a call is shown as waiting
-AT_ONCE, BURST = 12, 20             # rungs that are drawn as they come; of more, so many lines for each pause
-PAUSE = 500_000_000                 # ns between two draws of what comes faster
+AT_ONCE = 20                        # rungs that are drawn as they come, in each PAUSE
+PAUSE = 500_000_000                 # ns between two draws of what comes faster: its gist, in AT_ONCE lines
 SVG_RUNGS = 400
 
 Place = tuple[Location | None, str | None]
@@ -166,7 +166,8 @@ class Trace:
         page = Screen(file)
         page.line(self._title())
         page.line()
-        for line in draw_lines(ladder, page.columns, page.safe, most=2 * CAPACITY):
+        lanes = Growing(page.columns, page.safe)
+        for line in (lanes.heading(ladder), *(line for rung in ladder.rungs for line in lanes.rung(rung))):
             page.pieces(line)
         file.seek(0)
         return file.read()
@@ -193,7 +194,7 @@ class Live:
         self._waiting: set[int] = set()         # those that are drawn as waiting
         self._done: list[Call] = []
         self._undrawn: list[Call] = []
-        self._drawn = 0                         # when it was drawn last, in ns
+        self._since, self._room = 0, 0          # when this PAUSE began, in ns, and how many rungs it still takes
         self._places: dict[int, Place] = {}
         self._threads: dict[str, str] = {}      # their names, by number
 
@@ -205,29 +206,30 @@ class Live:
 
     def look(self, final: bool = False) -> None:
         """Takes in what is new. Draws it, or where a lot comes at once its gist after a pause; final: now."""
-        returned = self._take_in()
-        self._undrawn += returned
+        held = bool(self._undrawn)
+        self._undrawn += self._take_in()
         now = time.monotonic_ns()
-        if self._undrawn and (final or len(self._undrawn) <= AT_ONCE or now - self._drawn > PAUSE):
-            if now - self._drawn > PAUSE or final or len(self._undrawn) > AT_ONCE:
-                self._drawn = now
-            self._draw(rungs_of(_run(self._undrawn), self._met, self._file), BURST)
+        over = now - self._since > PAUSE
+        if over:
+            self._since, self._room = now, 0 if held else AT_ONCE
+        if final or over or len(self._undrawn) <= self._room:
+            self._room -= len(self._undrawn)
+            self._draw(rungs_of(_run(self._undrawn), self._met, self._file))
             self._undrawn = []
-        late = [call for index, call in self._open.items()
-                if call is not None and index not in self._waiting and now - call.began > WAITS]
-        if late and not final:
+        late = [call for call in self._left() if call.index not in self._waiting and now - call.began > WAITS]
+        if late and not self._undrawn and not final:
             self._waiting |= {call.index for call in late}
-            waiting = rungs_of(_run(late), self._met, self._file)
-            self._draw([replace(rung, notes=("waits",)) for rung in waiting], BURST)
+            self._draw([replace(rung, notes=("waits",)) for rung in rungs_of(_run(late), self._met, self._file)])
 
     def finish(self, status: int) -> None:
         """Draws what was still under way, and the end."""
-        self._draw(rungs_of(self._seen_at_end(status, self._left()), self._met, self._file), BURST)
+        self._draw(rungs_of(self._seen_at_end(status, self._left()), self._met, self._file))
 
     def ladder(self, status: int) -> Ladder:
         """The whole ladder of the run that is over. status: negative for a signal."""
         calls = sorted([*self._done, *self._left()], key=lambda call: call.index)
-        return whole(self._seen_at_end(status, calls), self._met, self._file)
+        rungs = rungs_of(self._seen_at_end(status, calls), self._met, self._file)
+        return replace(heading(self._file), rungs=tuple(folded(rungs, self._names())))
 
     def _left(self) -> list[Call]:
         return [call for call in self._open.values() if call is not None]
@@ -273,9 +275,12 @@ class Live:
             own = [where for where in lines if where.file == self._file]
             self.crash = next(iter([*own, *lines]), None)
 
-    def _draw(self, rungs: Sequence[Rung], most: int) -> None:
-        names = self._threads if len(self._threads) > 1 else {}
-        for rung in choose(few(rungs, names), most):
+    def _names(self) -> dict[str, str]:
+        """The threads' names, where there is more than one."""
+        return self._threads if len(self._threads) > 1 else {}
+
+    def _draw(self, rungs: Sequence[Rung]) -> None:
+        for rung in choose(folded(rungs, self._names()), AT_ONCE):
             for line in self._ladder.rung(rung):
                 self._screen.pieces(line)
         if rungs:

@@ -10,10 +10,10 @@ from .fold import fold
 from .links import Link, Table, hands_out
 from .model import Arrow, Ladder, Rung, Way
 from .program import programs_lane
-from .rungs import threads_by_name
 from .steps import Step
 
 _DATAGRAM = 2
+_LONG = 15                             # columns of an address that may not fit on an arrow
 
 
 class Met(Table):
@@ -73,13 +73,8 @@ def rungs_of(run: RunSeen, met: Met, file: str) -> list[Rung]:
     return [_rung(step, met) for step in programs_lane(run, met.links, file, None) if step.rung.left]
 
 
-def whole(run: RunSeen, met: Met, file: str) -> Ladder:
-    """The ladder of a run that is over."""
-    return replace(heading(file), rungs=tuple(fold(threads_by_name(rungs_of(run, met, file)))))
-
-
-def few(rungs: Sequence[Rung], threads: Mapping[str, str]) -> list[Rung]:
-    """Some rungs in a row, runs of the same folded. threads: their names; none where there is one thread."""
+def folded(rungs: Sequence[Rung], threads: Mapping[str, str]) -> list[Rung]:
+    """The rungs with runs of the same folded. threads: their names; none where there is one thread."""
     return fold([replace(rung, thread=threads.get(rung.thread, "")) for rung in rungs])
 
 
@@ -89,7 +84,8 @@ def _rung(step: Step, met: Met) -> Rung:
     arrow = replace(rung.arrow, way=Way.IN) if step.kind == "recv" and rung.arrow is not None else rung.arrow
     if step.kind == "accept" and link is not None:
         name, address = met.full_name(link)
-        return replace(rung, arrow=Arrow(Way.IN, words=address), right=name)
+        notes = (f"from {address}",) if len(address) > _LONG else ()
+        return replace(rung, arrow=Arrow(Way.IN, words=address), right=name, notes=notes)
     if step.kind == "connect" and link is not None:
         return replace(rung, arrow=arrow, right=met.name(link) or met.full_name(link)[1])
     if step.kind == "connect":

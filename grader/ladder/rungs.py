@@ -65,7 +65,7 @@ def climb(runs: Sequence[RunSeen], peers: Sequence[PeerSeen], file: str, focus: 
     right.sort(key=lambda step: step.time)
     left, right = few_connections(left, right, namer)
     rungs = _merge(*_unread(left, right), namer)
-    return Ladder(f"your program ({file})", namer.heading, tuple(fold(threads_by_name(rungs))))
+    return Ladder(f"your program ({file})", namer.heading, tuple(fold(_threads(rungs))))
 
 
 def _known_only(left: list[Step], right: Sequence[Step]) -> list[Step]:
@@ -212,7 +212,7 @@ def _unread(left: list[Step], right: list[Step]) -> tuple[list[Step], list[Step]
     return lanes[0], lanes[1]
 
 
-def threads_by_name(rungs: Sequence[Rung]) -> list[Rung]:
+def _threads(rungs: Sequence[Rung]) -> list[Rung]:
     """Threads by name, where calls of more than one are shown: "main", "t2", "t3"."""
     seen = list(dict.fromkeys(rung.thread for rung in rungs if rung.thread))
     ordered = sorted(seen, key=int)

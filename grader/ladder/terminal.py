@@ -17,7 +17,7 @@ MOST_LINES = 24
 GUTTER = 9                              # two marks, "given" or a line's number, two blanks
 LEAST_ARROW, GOOD_ARROW, MOST_ARROW = 14, 19, 26
 MOST_LEFT, MOST_RIGHT = 36, 26
-GROWING_LEFT, GROWING_RIGHT = 29, 15    # of a ladder whose rungs aren't known yet
+GROWING_LEFT, GROWING_RIGHT = 31, 15    # of a ladder whose rungs aren't known yet
 BARE_LEFT = 30                          # a call without an arrow widens its lane up to here
 COLOURS = {Tone.PLAIN: "", Tone.DIM: "dim", Tone.BAD: "red", Tone.WAITS: "yellow", Tone.END: "bold"}
 
