@@ -103,9 +103,9 @@ debug: | setup-grade ## gdb on your program in the first failing test (ONLY=TEST
 editors: ## compile_commands.json, for clangd and the editors that use it
 	$Q$(PYTHON) -m grader editors
 
-trace: export TRACE_ARGS = $(value ARGS)
+override export ARGS := $(value ARGS)# as it is: a $$ in it is no variable of make's
 trace: | setup-grade ## your program by hand, drawn live (ARGS="127.0.0.1 7788")
-	$Q$(PYTHON) -m grader trace $(chosen:%=lab%) $${FROM:+--from "$$FROM"} --args="$$TRACE_ARGS"
+	$Q$(PYTHON) -m grader trace $(chosen:%=lab%) $${FROM:+--from "$$FROM"} --args="$$ARGS"
 
 peer: export PEER_SCRIPT = $(value SCRIPT)
 peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788

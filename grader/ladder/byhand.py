@@ -70,7 +70,7 @@ def heading(file: str) -> Ladder:
 
 def rungs_of(run: RunSeen, met: Met, file: str) -> list[Rung]:
     """The rungs of the run's calls, one by one. run: of a live ladder it holds the latest calls alone."""
-    return [_rung(step, met) for step in programs_lane(run, met.links, file, None) if step.rung.left]
+    return [_rung(step, met) for step in programs_lane(run, met.links, file, None, by_hand=True) if step.rung.left]
 
 
 def folded(rungs: Sequence[Rung], threads: Mapping[str, str]) -> list[Rung]:

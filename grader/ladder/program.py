@@ -20,8 +20,10 @@ _KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "ps
                   "futex": "a lock, or for a thread"}
 
 
-def programs_lane(run: RunSeen, links: Mapping[int, Link], file: str, focus: Location | None) -> list[Step]:
-    """What the program did. links: the connection of each call by the call's index."""
+def programs_lane(run: RunSeen, links: Mapping[int, Link], file: str, focus: Location | None,
+                  by_hand: bool = False) -> list[Step]:
+    """What the program did. links: the connection of each call by the call's index. by_hand: no peer tells its side,
+    so that what given code did is told in any case."""
     own = {call.index for call in run.calls if not call.given and (call.where is None or call.where.file == file)}
     listens = any(call.name == "listen" and call.index in own for call in run.calls)
     steps: list[Step] = []
@@ -33,7 +35,7 @@ def programs_lane(run: RunSeen, links: Mapping[int, Link], file: str, focus: Loc
             steps.append(said)
         elif call.index in own:
             steps.append(_own(call, links.get(call.index), run, focus))
-        elif (step := _given(call, links.get(call.index), listens)) is not None:
+        elif (step := _given(call, links.get(call.index), run, listens, by_hand)) is not None:
             steps.append(step)
     steps += _end(run, steps)
     return _ends_once(sorted(steps, key=lambda step: step.time))
@@ -123,15 +125,18 @@ def _step(call: Call, link: Link | None, rung: Rung) -> Step:
     return Step(time, "local", link, rung)
 
 
-def _given(call: Call, link: Link | None, listens: bool) -> Step | None:
+def _given(call: Call, link: Link | None, run: RunSeen, listens: bool, by_hand: bool) -> Step | None:
     """A call of given code, where it belongs to the conversation."""
-    told = (link is not None and call.name in (*SENDS, *RECVS, "connect", "close", "shutdown", *ACCEPTS)
-            or call.name == "listen" and not listens)
-    if not told or call.ended is None or call.fd is None or call.fd >= REPORT:
+    talks = call.name in (*SENDS, *RECVS, "connect", "close", "shutdown", *ACCEPTS)
+    told = link is not None and talks or call.name == "listen" and not listens
+    if by_hand:
+        told = call.socket and (talks or call.name in ("bind", "listen"))
+    if not told or call.ended is None and not by_hand or call.fd is None or call.fd >= REPORT:
         return None
     long, *short = phrases.phrase(call)
-    rung = Rung(long, tuple(short), given=True, tone=Tone.DIM, weight=1, key=("given", call.name, link, call.result == 0))
-    return _step(call, link, rung)
+    tone = Tone.WAITS if call.ended is None else Tone.BAD if by_hand and call.result == -1 else Tone.DIM
+    rung = Rung(long, tuple(short), given=True, tone=tone, weight=1, key=("given", call.name, link, call.result == 0))
+    return _step(call, link, replace(rung, notes=_never_ended(call, run)) if call.ended is None else rung)
 
 
 def _returned(call: Call, run: RunSeen, reported: int) -> Step | None:
