@@ -31,7 +31,7 @@ from .ladder.byhand import Met, folded, heading, rungs_of
 from .ladder.terminal import Growing
 from .recording import CRASH, CRASHES, VARIABLE, Recording, locate
 from .report.screen import Screen
-from .run import signal_name, signal_words
+from .run import signal_words
 from .text import count
 
 DONE, CANNOT, FAILED, INTERRUPTED = 0, 2, 3, 130

@@ -161,8 +161,8 @@ static void watch_for_crashes(void)
     void *frame;
     backtrace(&frame, 1);
     sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-    struct sigaction action = {.sa_sigaction = note_crash,
-                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER};
+    const unsigned flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER;
+    struct sigaction action = {.sa_sigaction = note_crash, .sa_flags = (int)flags};
     for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
         __real_sigaction(fatal[i], &action, NULL);
 }

@@ -92,7 +92,8 @@ struct recorded_call {
     int32_t error;   /* errno where it failed, else 0 */
     int64_t began;   /* CLOCK_MONOTONIC, nanoseconds */
     int64_t ended;
-    int64_t args[RECORDED_ARGS]; /* the complements (~) of those in the call; signal, sigaction, crash: see recorder.c */
+    int64_t
+        args[RECORDED_ARGS]; /* the complements (~) of those in the call; signal, sigaction, crash: see recorder.c */
     int64_t result;
     uint64_t site; /* the calling instruction, as addr2line counts */
     uint64_t size; /* bytes asked for; accept, get…name, getsockopt: the length passed in */

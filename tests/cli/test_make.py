@@ -36,7 +36,7 @@ def kit(tmp_path: Path) -> Path:
 def make(kit: Path) -> Make:
     """Runs make in the copy."""
     clean = {name: value for name, value in os.environ.items()
-             if name not in ("LAB", "FROM", "SEED", "ONLY", "BRIEF", "STRICT", "SCRIPT", "PORT", "CONNECT", "V")
+             if name not in ("LAB", "FROM", "SEED", "ONLY", "BRIEF", "STRICT", "SCRIPT", "PORT", "CONNECT", "ARGS", "V")
              and not name.startswith("MAKE")}
 
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +58,7 @@ def source(kit: Path) -> Path:
 def test_help_lists_what_works(make: Make) -> None:
     listed = make().stdout
     for command in ("make labN", "make grade ", "make grade-all", "make report", "make hint", "make watch", "make debug",
-                    "make editors", "make peer", "make test ", "make clean"):
+                    "make editors", "make trace", "make peer", "make test ", "make clean"):
         assert command in listed
     assert all(len(line) <= 80 for line in listed.splitlines())
 
