@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", default="", help="repeats a grade's random payloads")
     command.add_argument("--brief", action="store_true", help="a line a failure, file:line: error: ..., for editors")
     command.add_argument("--json", metavar="F", help="the report as JSON; - is standard output")
+    command.add_argument("--junit", metavar="F", help="the report as JUnit XML: a suite a stage, a case a test")
     command.add_argument("--markdown", metavar="F", help="a summary in Markdown")
     command.add_argument("--html", metavar="F", help="the report as a page: one file that needs no other")
     command.add_argument("--evidence", metavar="DIR", help="what the failed tests saw, as JSON: DIR/labN/STAGE.TEST.json")
@@ -81,7 +82,7 @@ class Cannot(Exception):
 
 def _grade(options: argparse.Namespace) -> int:
     kernel.allow_descriptors()
-    taken = "-" in (options.json, options.markdown, options.html)
+    taken = "-" in (options.json, options.junit, options.markdown, options.html)
     screen = Screen(sys.stderr if taken else sys.stdout)
     try:
         return _grade_labs(options, screen)
@@ -232,6 +233,10 @@ def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], 
         _write(options.json, text)
     if options.evidence:
         _keep_evidence(Path(options.evidence), results)
+    if options.junit:
+        from .report import junit
+        _write_markup(options.junit, junit.build(results, kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed,
+                                                 when=datetime.now()))
     if options.markdown:
         from .report import markdown
         _write(options.markdown, markdown.summary(json.loads(text)))
@@ -245,7 +250,12 @@ def _write_page(path: str, results: tuple[LabResult, ...], order: grade.Order, t
     setting = page.Setting(order.sandbox.tier, order.seed, seconds, datetime.now().astimezone(), tree,
                            tuple(_notices(order)), standings)
     drawn = page.draw(results, {result.lab.id: _source(result.lab, order) for result in results}, setting)
-    _write(path, drawn if path != "-" else drawn.encode("ascii", "xmlcharrefreplace").decode())    # any locale prints it
+    _write_markup(path, drawn)
+
+
+def _write_markup(path: str, text: str) -> None:
+    """HTML or XML: on standard output in characters that any locale has."""
+    _write(path, text if path != "-" else text.encode("ascii", "xmlcharrefreplace").decode())
 
 
 def _keep_evidence(folder: Path, results: tuple[LabResult, ...]) -> None:
