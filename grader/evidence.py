@@ -107,6 +107,7 @@ class RunSeen:
     findings: tuple[Finding, ...]
     threads: int = 0                # that it had when the test ended
     asleep: tuple[Sleeper, ...] = ()    # and those of them that slept in a system call
+    struck: Location | None = None  # where the signal struck that ended it
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The student's own calls of these names, in order."""

@@ -267,6 +267,7 @@ def _on(one: Socket, local_port: int, remote_port: int) -> bool:
 GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 STOPPED = ("T", "t")  # by SIGSTOP: only somebody else can wake it
 ASLEEP = ("S", *STOPPED)
+_FUTEX_WAIT, _PRIVATE = 0, 128
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,11 @@ def threads(pid: int) -> list[Thread]:
             with contextlib.suppress(*GONE):
                 found.append(_thread(pid, tid))
     return found
+
+
+def waits_for_lock(thread: Thread) -> bool:
+    """Whether it sleeps in pthread_mutex_lock(): a plain FUTEX_WAIT, which conditions and joins don't use."""
+    return thread.state == "S" and thread.syscall == "futex" and thread.args[1:2] in ((_FUTEX_WAIT,), (_FUTEX_WAIT | _PRIVATE,))
 
 
 def all_asleep(pid: int) -> bool:

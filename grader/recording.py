@@ -21,19 +21,22 @@ from pathlib import Path
 from .calls import CALLS, MARKS, SYMBOLS
 from .evidence import Call, Location, Queues
 from .faults import MOST_FAULTS, Fault, parse_faults
+from .standing import Standing, Text, as_words, sites
 
 VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
 CRASHES = "SOCKLAB_CRASHES"             # with it, the place of a crash is noted as a call of this name
 CRASH = "crash"
 WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
-_MAGIC, _VERSION = 0x6B636F73, 2
+_MAGIC, _VERSION = 0x6B636F73, 3
 _HEADER = struct.Struct("=IIIIIIQQ")
 _FAULT = struct.Struct("=QIIIIIIII")
 _SLOT = struct.Struct("=IBBBBiiIiqq5qqQQI28s32s20s4x")
 _HELD = struct.Struct("=5i")
+_STRUCK = struct.Struct("=QQQ8192s")    # the signal, where the program lies, where it was struck, the stack there
 _RELEASED, _TOTAL = 16, 32              # offsets in the header
-_SLOTS = _HEADER.size + MOST_FAULTS * _FAULT.size
+_STRUCK_AT = _HEADER.size + MOST_FAULTS * _FAULT.size
+_SLOTS = _STRUCK_AT + _STRUCK.size
 
 _ENTERED, _RETURNED = 1, 2
 _SOCKET, _GIVEN, _SIZE, _QUEUES = 1, 2, 4, 8
@@ -85,6 +88,16 @@ class Recording:
         """The calls kept so far, in the order in which they began."""
         found = (self.call(index) for index in range(min(self.total, self.capacity)))
         return tuple(call for call in found if call is not None)
+
+    @property
+    def base(self) -> int:
+        """Where the program lies in its memory, 0 as long as it hasn't begun."""
+        return int(_STRUCK.unpack_from(self._memory, _STRUCK_AT)[1])
+
+    def struck(self) -> Standing | None:
+        """Where the signal struck that ended the program; None where the recorder hasn't seen one."""
+        number, _, site, stack = _STRUCK.unpack_from(self._memory, _STRUCK_AT)
+        return Standing(site, as_words(stack)) if number else None
 
     def release(self) -> None:
         """Lets the calls go on that a fault holds, now and later."""
@@ -143,30 +156,54 @@ def _address(raw: bytes) -> tuple[int | None, str | None]:
 def resolve(calls: Iterable[Call], program: Path) -> tuple[Call, ...]:
     """The calls with their source lines, as far as the program's debugging information knows them."""
     calls = tuple(calls)
-    places = locate(sorted({call.site for call in calls}), program)
+    places = _locate(sorted({call.site for call in calls}), program)
     nowhere = (None, None)
     return tuple(replace(call, where=where, inside=inside) for call in calls
-                 for where, inside in [places.get(call.site, nowhere)])
+                 for where, inside in [next(iter(places.get(call.site, ())), nowhere)])
 
 
-def locate(sites: Sequence[int], program: Path) -> dict[int, tuple[Location, str | None]]:
-    """Each address's line and function, where the program's debugging information knows them.
+def locate(wanted: Sequence[int], program: Path) -> dict[int, tuple[Location, str | None]]:
+    """Each address's line and function, where the program's debugging information knows them."""
+    return {site: places[0] for site, places in _locate(wanted, program).items() if places}
 
-    One run of addr2line, which answers each with two lines: a function and "file:line", or "??" and "??:0".
-    """
-    if not sites:
+
+def line_of(standings: Iterable[Standing], base: int, program: Path, file_name: str) -> Location | None:
+    """The first line of the student's file that one of these threads stands at, or will come back to."""
+    text = Text.of(program)
+    for standing in standings:
+        found = sites(standing, base, text)
+        places = _locate(sorted(set(found)), program)
+        for where, _ in (place for site in found for place in places.get(site, ())):
+            if where.file == file_name:
+                return where
+    return None
+
+
+Place = tuple[Location, str | None]      # a line, and the function that it stands in
+
+
+def _locate(wanted: Sequence[int], program: Path) -> dict[int, list[Place]]:
+    """One run of addr2line. It answers each address with itself and pairs of lines, a function and "file:line", or "??"
+    and "??:0": the first pair is the place, the others where that was inlined."""
+    if not wanted:
         return {}
     try:
-        answer = subprocess.run(["addr2line", "-f", "-e", program], input="".join(f"{site:#x}\n" for site in sites),
+        answer = subprocess.run(["addr2line", "-a", "-i", "-f", "-e", program], input="".join(f"{site:#x}\n" for site in wanted),
                                 capture_output=True, text=True, errors="replace", timeout=30,
                                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError):
         return {}                       # lines explain a verdict; none rests on them
-    places = {}
-    lines = answer.stdout.splitlines()
-    for site, function, line in zip(sites, lines[::2], lines[1::2]):
-        if found := re.match(r"(.*):(\d+)(?: \(discriminator \d+\))?$", line):
-            name, number = Path(found[1]).name, int(found[2])
-            if number and name != "??":
-                places[site] = Location(name, number), function if function != "??" else None
+    places: dict[int, list[Place]] = {}
+    for site, block in zip(wanted, re.split(r"^0x[0-9a-f]+\n", answer.stdout, flags=re.MULTILINE)[1:]):
+        lines = block.splitlines()
+        places[site] = [place for function, line in zip(lines[::2], lines[1::2]) if (place := _place(function, line))]
     return places
+
+
+def _place(function: str, line: str) -> Place | None:
+    """What two lines of addr2line's say; None where it doesn't know."""
+    found = re.match(r"(.*):(\d+)(?: \(discriminator \d+\))?$", line)
+    name, number = (Path(found[1]).name, int(found[2])) if found else ("??", 0)
+    if not number or name == "??":
+        return None
+    return Location(name, number), function if function != "??" else None

@@ -255,6 +255,11 @@ class StudentRun:
             self.ended = Ended(os.WEXITSTATUS(raw), None, left_over)
 
     @property
+    def program(self) -> Path:
+        """The program that runs: the probe or the whole one."""
+        return self.programs.probe if self.request.function else self.programs.main
+
+    @property
     def control(self) -> socket.socket:
         """Readable once the program has ended."""
         return self._control

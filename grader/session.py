@@ -109,21 +109,17 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         program = run.programs.probe if request.function else run.programs.main
         findings = run.findings()
         calls = resolve(run.recording.calls(), program)
-        trouble = self.trouble if run is self.troubled else None
-        if trouble is not None:
-            open_calls = [call for call in calls if call.ended is None and not call.given]
-            last = open_calls[-1] if open_calls else None
-            trouble = Trouble(trouble.kind, last.name if last else trouble.call, last.where if last else None)
         return RunSeen(
             function=request.function, args=request.args, times=int(request.times or 1), faults=request.faults,
             input_kind=request.input_kind, input=request.input, tool=request.tool, nofile=request.nofile,
             status=ended.status if ended else None, signal=ended.signal if ended else None, running=ended is None,
-            trouble=trouble, reported=tuple((call.result, call.errno) for call in run.reported()),
+            trouble=self.trouble if run is self.troubled else None,
+            reported=tuple((call.result, call.errno) for call in run.reported()),
             texts=run.reported_texts(), numbers=run.reported_numbers(), descriptors=tuple(run.descriptors()),
             listening=tuple(f"{host}:{port}" for host, port in (found.local for found in run.listeners())),
             output=run.output()[:65536], errors=run.errors()[:65536], calls=calls, total_calls=run.recording.total,
             findings=findings.found if findings else (), threads=0 if ended else kernel.thread_count(run.pid),
-            asleep=run.sleepers())
+            asleep=run.sleepers(), struck=self.struck_at(run))
 
     def _seen_peer(self, index: int) -> PeerSeen:
         peer, said = self.scene.peers[index], self.scripts[index]

@@ -137,7 +137,7 @@ def _test_result(test: Listed, outcome: Outcome | None, points: int, trouble: st
 
 
 def _location(outcome: Outcome) -> Location | None:
-    """The student's line: the cause's, or where the program was stuck, or what valgrind says."""
+    """The student's line: the cause's, or where the program was stuck or struck, or what valgrind says."""
     if outcome.diagnosis is not None and outcome.diagnosis.where is not None:
         return outcome.diagnosis.where
     run = outcome.evidence.run if outcome.evidence else None
@@ -145,6 +145,8 @@ def _location(outcome: Outcome) -> Location | None:
         return None
     if run.trouble is not None and run.trouble.where is not None:
         return run.trouble.where
+    if run.struck is not None:
+        return run.struck
     if outcome.evidence is not None and outcome.evidence.failure.kind == "memory" and run.findings:
         return run.findings[0].where
     return None

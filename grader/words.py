@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno as errnos
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from . import kernel
-from .evidence import Finding
+from .evidence import Finding, Location
 from .run import StudentRun
 from .scene import CannotHappen
 from .text import count, quote
@@ -67,28 +67,39 @@ KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pse
                  "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep"}
 
 
-def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers: int) -> str:
-    """Why a wait was given up."""
+def at(where: Location | None) -> str:
+    """ " at client_send.c:45", "" where no line is known."""
+    return f" at {where.file}:{where.line}" if where is not None else ""
+
+
+def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers: int,
+             fate: Callable[[StudentRun], str]) -> str:
+    """Why a wait was given up. fate: how a program ended."""
     trouble, others = why.trouble, ", and the peer waits too" if peers else ""
     returned = _what_returned(why.run or (runs[-1] if runs else None))
     if returned and (trouble is None or trouble.kind == "stuck"):
         return f"{awaited} never came: {returned}"
     if trouble is None:
-        ends = [run.ended.words for run in runs if run.ended is not None]
-        return f"{awaited} never came: your program {ends[-1]}" if ends else f"{awaited} never came"
+        ends = [run for run in runs if run.ended is not None]
+        return f"{awaited} never came: your program {fate(ends[-1])}" if ends else f"{awaited} never came"
+    where = at(trouble.where)
     if trouble.kind == "stuck" and trouble.call is None:
-        return f"{awaited} never comes: your program stands still, stopped by a signal"
+        return f"{awaited} never comes: your program stands still{where}, stopped by a signal"
     if trouble.kind == "stuck" and trouble.call is not None:
-        call = KERNELS_NAMES.get(trouble.call, trouble.call)
-        if call == "futex" and (held := _held(runs)):
+        if trouble.call == "futex" and (held := _held(runs)):
             return f"{awaited} never comes, though your program is held in {held}() until then"
-        return f"{awaited} never comes: your program waits in {call}(){others}"
+        return f"{awaited} never comes: your program waits {waiting(trouble.call)}{where}{others}"
     if trouble.kind == "busy":
-        return f"{awaited} never came: your program runs without a pause and gets nowhere (an endless loop?)"
+        return f"{awaited} never came: your program runs without a pause and gets nowhere{where} (an endless loop?)"
     if trouble.kind == "idle":
-        asleep = KERNELS_NAMES.get(trouble.call or "", trouble.call)
-        return f"{awaited} never came: your program only sleeps{f', in {asleep}()' if asleep else ''}"
+        asleep = f", in {KERNELS_NAMES.get(trouble.call, trouble.call)}()" if trouble.call else ""
+        return f"{awaited} never came: your program only sleeps{asleep}{where}"
     return f"{awaited} never came within the time there is"
+
+
+def waiting(call: str) -> str:
+    """What a program does that sleeps in this call: "in recv()"."""
+    return "for a lock, or for a thread," if call == "futex" else f"in {KERNELS_NAMES.get(call, call)}()"
 
 
 def _what_returned(run: StudentRun | None) -> str:

@@ -85,6 +85,7 @@ class Mutant:
         about: what the learner did wrong
         fails: stage/test        (must be among those that fail; more than one line allowed)
         cause: slug              (of the first test in `fails`; "-" where the evidence can't single one out)
+        says: words              (under tests/stuck: what stands in the message)
         <<<<
         old lines, found exactly once in the solution
         ====
@@ -97,6 +98,7 @@ class Mutant:
     fails: tuple[str, ...]
     cause: str
     edits: tuple[tuple[str, str], ...]
+    says: str = ""
 
     @property
     def lab(self) -> Lab:
@@ -126,7 +128,7 @@ def read_mutant(path: Path) -> Mutant:
     values = [(name.strip(), value.strip()) for name, value in headers]
     first = dict(reversed(values))
     return Mutant(path, first.get("about", ""), tuple(value for name, value in values if name == "fails"),
-                  first.get("cause", "-"), tuple(edits))
+                  first.get("cause", "-"), tuple(edits), first.get("says", ""))
 
 
 def mutants(folder: str) -> list[Mutant]:

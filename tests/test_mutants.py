@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,17 @@ def check_killed(grades: Grades, mutant: Mutant) -> None:
     assert graded.status == 1, graded.errors
     assert mutant.fails, "a mutant names the test that must fail"
     assert set(mutant.fails) <= set(failed), f"{mutant.about}: failed {failed}\n{graded.errors}"
+    nameless = [test for test in failed if not names_where(graded.tests(mutant.lab.id)[test])]
+    assert not nameless, f"{mutant.about}: no call or signal, or no line, for {nameless}\n{graded.errors}"
+
+
+def names_where(seen: dict[str, Any]) -> bool:
+    """Whether the report of a test that hung or crashed names the call or the signal, and a line."""
+    if seen["status"] not in ("crashed", "timed_out"):
+        return True
+    if "() returned " in seen["message"] or seen["cause"] == "reply-not-malloced":
+        return True                 # too early; or the crash is in the caller's free()
+    return seen["location"] is not None and re.search(r"\w\(\)|SIG[A-Z]+|without a pause", seen["message"]) is not None
 
 
 def check_causes(grades: Grades, some: list[Mutant]) -> None:

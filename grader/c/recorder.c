@@ -29,6 +29,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 /* valgrind judges the student's code, not ours. Where its header is missing, so is
@@ -94,6 +95,7 @@ static uintptr_t load_base;
 static uintptr_t program_size; /* bytes from load_base on that are the program's, not a library's */
 static _Thread_local pid_t own_thread;
 static _Thread_local bool aside; /* this thread runs given code */
+static pid_t own_process;
 
 static int note_load_base(struct dl_phdr_info *program, size_t size, void *data)
 {
@@ -167,39 +169,6 @@ static void watch_for_crashes(void)
         __real_sigaction(fatal[i], &action, NULL);
 }
 
-/* Before the constructors of the student's program. */
-__attribute__((constructor(101))) static void start_recorder(void)
-{
-    const char *number = getenv(RECORDER_VARIABLE);
-    if (number == NULL)
-        return;
-    int fd = (int)strtol(number, NULL, 10);
-    unsetenv(RECORDER_VARIABLE);
-    dl_iterate_phdr(note_load_base, NULL);
-    recorder = map_recorder(fd);
-    if (recorder != &nowhere)
-        __real_close(fd);
-    watch_for_crashes();
-    wait_for_debugger();
-}
-
-void recorder_arm(int on)
-{
-    atomic_exchange(&recorder->armed, on != 0);
-}
-
-void recorder_step_aside(int on)
-{
-    aside = on != 0;
-}
-
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
-}
-
 /* Copies memory that the student's program names and that may not be there; gives how
    many bytes were. In two parts, for the kernel copies the whole of a part or nothing.
    Where a sandbox forbids the call, the program must be trusted. */
@@ -220,6 +189,87 @@ static size_t peek(void *to, const void *from, size_t size)
     }
     errno = saved;
     return copied == -1 ? 0 : (size_t)copied;
+}
+
+/* A crash */
+
+static const int endings[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXFSZ};
+
+/* Where it struck, and what stood on the stack: the grader finds the student's line in that. */
+static void keep_stack(const ucontext_t *at)
+{
+#ifdef __x86_64__
+    uintptr_t site = (uintptr_t)at->uc_mcontext.gregs[REG_RIP];
+    uintptr_t stack = (uintptr_t)at->uc_mcontext.gregs[REG_RSP];
+#else
+    uintptr_t site = (uintptr_t)at->uc_mcontext.pc;
+    uintptr_t stack = (uintptr_t)at->uc_mcontext.sp;
+#endif
+    recorder->crash_site = site;
+    for (size_t done = 0, size = 1024; done < CRASH_STACK; done += size)
+        peek(recorder->crash_stack + done, (const char *)stack + done, size);
+}
+
+/* The signal ends the program as it would have without us. */
+static void on_crash(int number, siginfo_t *info, void *context)
+{
+    (void)info;
+    if (getpid() == own_process && recorder->struck == 0) {
+        recorder->struck = (uint64_t)number;
+        keep_stack(context);
+    }
+    raise(number);
+}
+
+/* On a stack of its own, for the main thread's may be what has run out. Valgrind tells more than we
+   can, and gdb too. A handler of the student's own takes our place. */
+static void watch_for_endings(void)
+{
+    static char stack[1 << 16];
+    struct sigaction action = {.sa_sigaction = on_crash,
+                               .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER)};
+    if (RUNNING_ON_VALGRIND || getenv(RECORDER_DEBUGGER) != NULL || getenv(RECORDER_CRASHES) != NULL)
+        return;
+    own_process = getpid();
+    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+        __real_sigaction(endings[i], &action, NULL);
+}
+
+/* Before the constructors of the student's program. */
+__attribute__((constructor(101))) static void start_recorder(void)
+{
+    const char *number = getenv(RECORDER_VARIABLE);
+    if (number == NULL)
+        return;
+    int fd = (int)strtol(number, NULL, 10);
+    unsetenv(RECORDER_VARIABLE);
+    dl_iterate_phdr(note_load_base, NULL);
+    recorder = map_recorder(fd);
+    if (recorder != &nowhere) {
+        __real_close(fd);
+        recorder->load_base = load_base;
+        watch_for_endings();
+    }
+    watch_for_crashes();
+    wait_for_debugger();
+}
+
+void recorder_arm(int on)
+{
+    atomic_exchange(&recorder->armed, on != 0);
+}
+
+void recorder_step_aside(int on)
+{
+    aside = on != 0;
+}
+
+static int64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
 /* The start of a call, and its faults */

@@ -32,11 +32,12 @@
 
 enum {
     RECORDER_MAGIC = 0x6b636f73, /* "sock" */
-    RECORDER_VERSION = 2,
+    RECORDER_VERSION = 3,
     RECORDER_FAULTS = 16,  /* entries in the header's table */
     RECORDED_ARGS = 5,     /* arguments kept of a call */
     RECORDED_ADDRESS = 28, /* bytes kept of an address: a sockaddr_in6 */
     RECORDED_DATA = 32,    /* bytes kept of what was sent, received or set */
+    CRASH_STACK = 8192,    /* bytes kept of the stack where a signal ends the program */
 };
 
 /* What a fault does to a call it strikes. */
@@ -114,12 +115,16 @@ struct recorder {
     uint64_t seed;             /* what the numbers of bytes are drawn from */
     _Atomic uint64_t total;    /* calls made so far: the next slot's index */
     struct fault faults[RECORDER_FAULTS];
+    uint64_t struck;     /* the signal that ended the program, 0 where none was seen */
+    uint64_t load_base;  /* where the program lies in its memory */
+    uint64_t crash_site; /* the instruction that the signal struck */
+    unsigned char crash_stack[CRASH_STACK];
     struct recorded_call calls[];
 };
 
 _Static_assert(sizeof(struct fault) == 40, "recording.py counts on it");
 _Static_assert(sizeof(struct recorded_call) == 192, "recording.py counts on it");
-_Static_assert(sizeof(struct recorder) == 680, "recording.py counts on it");
+_Static_assert(sizeof(struct recorder) == 8896, "recording.py counts on it");
 
 /* Arms the faults (on != 0) or disarms them; armed from the start. A probe arms around
    the contract function that it calls, so that its own calls are neither struck nor

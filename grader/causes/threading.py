@@ -168,6 +168,9 @@ def lock_held(evidence: Evidence) -> Sure | None:
     holders = [call for call in workers if call.ended is None and call.name in (*RECVS, *SENDS) and not call.faulted]
     if not halted and (silent < 1 or not holders):
         return None
+    trouble = evidence.run.trouble if evidence.run is not None else None
+    if not holders and trouble is not None and trouble.call == "pthread_mutex_lock":
+        return Sure(trouble.where)
     return at((holders or halted)[0])
 
 

@@ -14,6 +14,7 @@ from .phrases import ACCEPTS, RECVS, SENDS
 from .steps import LAST, Step
 
 REPORT = 900                            # the probe's descriptor for what it reports, and the first of the kit's own
+LOCK = "pthread_mutex_lock"             # found on the stack: no call of it is recorded
 BLOCKED = 5_000_000                     # ns: a call that took so long has waited
 _KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pselect6": "select", "ppoll": "poll",
                   "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep",
@@ -160,12 +161,14 @@ def _end(run: RunSeen, steps: Sequence[Step]) -> list[Step]:
     if run.signal is not None:
         if any(step.rung.tone is Tone.WAITS and step.rung.notes for step in steps):
             return [Step(time, "exit", None, Rung(tone=Tone.DIM, weight=0))]
-        return [Step(time, "exit", None, Rung(f"killed by {_signal(run.signal)}", tone=Tone.BAD, weight=8))]
+        return [Step(time, "exit", None, Rung(f"killed by {_signal(run.signal)}", where=run.struck, tone=Tone.BAD, weight=8))]
     if run.status is not None:
         alone = bool(run.function) and len(run.reported) >= run.times
         words = "the program ends" if alone else f"the program exits with status {run.status}"
         tone, weight = (Tone.DIM, 1) if alone else (Tone.END, 7)
         return [Step(time, "exit", None, Rung(words, tone=tone, given=alone, weight=weight))]
+    if run.trouble is not None and run.trouble.call == LOCK:
+        return [Step(last, "exit", None, Rung(f"still waits in {LOCK}()", where=run.trouble.where, tone=Tone.WAITS, weight=8))]
     if run.trouble is None or any(step.rung.tone is Tone.WAITS and not step.rung.given for step in steps):
         return []
     if run.trouble.kind in ("stuck", "idle") and run.trouble.call and not (run.function and len(run.reported) >= run.times):
@@ -174,5 +177,5 @@ def _end(run: RunSeen, steps: Sequence[Step]) -> list[Step]:
         verb = "still waits for" if name.startswith("a lock") else verb
         return [Step(last, "exit", None, Rung(f"{verb} {name}", where=run.trouble.where, tone=Tone.WAITS, weight=8))]
     if run.trouble.kind == "busy":
-        return [Step(last, "exit", None, Rung("runs on and on without a pause", tone=Tone.WAITS, weight=8))]
+        return [Step(last, "exit", None, Rung("runs on and on without a pause", where=run.trouble.where, tone=Tone.WAITS, weight=8))]
     return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .. import words
 from ..evidence import Evidence, Location, RunSeen
 from ..ladder import Ladder, draw_lines, ladder_of
 from ..run import signal_words
@@ -158,15 +159,15 @@ def _call(run: RunSeen) -> str:
 
 def _program(run: RunSeen) -> str:
     what = f"{run.function}()" if run.function else "your program"
-    where = f" at {run.trouble.where.file}:{run.trouble.where.line}" if run.trouble and run.trouble.where else ""
+    where = words.at(run.trouble.where if run.trouble else run.struck)
     if run.function and len(run.reported) >= run.times and run.signal is None:
         return ""               # it returned: that the probe then ended, or waits for the suite, is no news
     if run.trouble is not None and run.trouble.kind == "stuck":
-        return f"{what} was still waiting{f' in {run.trouble.call}()' if run.trouble.call else ''}{where}"
+        return f"{what} was still waiting{f' {words.waiting(run.trouble.call)}' if run.trouble.call else ''}{where}"
     if run.trouble is not None:
         return f"{what} was still running{where}"
     if run.signal is not None:
-        return f"{what} was killed by {signal_words(run.signal)}"
+        return f"{what} was killed by {signal_words(run.signal)}{where}"
     if run.running:
         return f"{what} was still running"
     said = run.errors.decode(errors="replace").strip().splitlines()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import words
+from .. import kernel, words
 from ..build import Programs
 from ..catalog import Lab
 from ..debugger import Debugger
-from ..evidence import Failure, Trouble
+from ..evidence import Failure, Location, Trouble
 from ..faults import calls_named
 from ..peers import Peer
+from ..recording import line_of, resolve
 from ..run import StudentRun
 from ..sandbox import Sandbox
 from ..scene import CannotHappen, Scene
+from ..standing import look_at
+
+ENDLESS, CIRCLE = 64, 16            # calls that make a loop, and those of it that are looked at
 
 
 class Unmet(Exception):
@@ -81,10 +85,64 @@ class Verbs:
         try:
             self.scene.wait(condition)
         except CannotHappen as hopeless:
-            self.trouble, self.troubled = hopeless.trouble, hopeless.run
+            self.troubled = hopeless.run
+            self.trouble = self.placed(hopeless.run, hopeless.trouble)
             run = hopeless.run or (about if isinstance(about, StudentRun) else None)
-            raise self.unmet("wait", words.hopeless(awaited, hopeless, self.scene.runs, len(self.scene.peers)),
-                              run or about) from None
+            why = CannotHappen(hopeless.run, self.trouble)
+            said = words.hopeless(awaited, why, self.scene.runs, len(self.scene.peers), self.fate)
+            raise self.unmet("wait", said, run or about) from None
+
+    # ---- where a program stands ---------------------------------------------------------------------
+
+    def placed(self, run: StudentRun | None, trouble: Trouble | None) -> Trouble | None:
+        """The trouble with the call and the line: from the recording, else from the program's stack."""
+        if run is None or trouble is None:
+            return trouble
+        own = [call for call in run.recording.calls() if not call.given]
+        waits = [call for call in own if call.ended is None]
+        if trouble.kind == "busy":
+            circle = own[-CIRCLE:]
+            if len(own) < ENDLESS or len({call.site for call in circle}) > CIRCLE // 2:
+                threads = sorted(kernel.threads(run.pid), key=lambda one: one.state != "R")
+                return Trouble("busy", None, self.line_now(run, threads))
+            resolved = [call.where for call in resolve(circle, run.program) if call.where is not None]
+            first = min(resolved, key=lambda where: where.line, default=None)
+            return Trouble("busy", None, first)
+        locked = [thread for thread in kernel.threads(run.pid) if kernel.waits_for_lock(thread)]
+        if locked and (where := self.line_now(run, locked)):
+            return Trouble(trouble.kind, "pthread_mutex_lock", where)
+        if waits:
+            last = resolve(waits[-1:], run.program)[0]
+            return Trouble(trouble.kind, last.name, last.where)
+        return Trouble(trouble.kind, trouble.call, self.line_now(run, kernel.threads(run.pid)[::-1]))
+
+    def line_now(self, run: StudentRun, threads: Sequence[kernel.Thread]) -> Location | None:
+        """The first line of the student's file that one of these threads stands at."""
+        if run.request.tool or not run.recording.base:
+            return None                 # valgrind's own stack is none of the student's
+        found = look_at([thread.tid for thread in threads], run.pid)
+        return line_of(found, run.recording.base, run.program, self.lab.file_name)
+
+    def struck_at(self, run: StudentRun) -> Location | None:
+        """The line where a signal ended the program: as the recorder saw it, in a call that never returned, or as
+        valgrind tells."""
+        ended = run.poll()
+        if ended is None or ended.signal is None:
+            return None
+        struck, findings = run.recording.struck(), run.findings()
+        where = line_of([struck], run.recording.base, run.program, self.lab.file_name) if struck is not None else None
+        waits = [call for call in run.recording.calls() if call.ended is None and not call.given]
+        if where is None and waits:
+            where = resolve(waits[-1:], run.program)[0].where
+        seen = [one.where for one in findings.found if one.kind == "error" and one.where] if findings else []
+        return where or (seen[-1] if seen else None)
+
+    def fate(self, run: StudentRun) -> str:
+        """How a program ended, with the line where a signal struck it."""
+        ended = run.poll()
+        if ended is None:
+            return "still runs"
+        return ended.words + words.at(self.struck_at(run))
 
     def listener_of(self, run: StudentRun) -> tuple[str, int]:
         self.wait(lambda: bool(run.listeners()), "a listener in the kernel's table", run)

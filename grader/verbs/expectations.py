@@ -21,7 +21,7 @@ class ExpectationVerbs(PeerVerbs, RunVerbs):
         ended = run.poll()
         if ended is not None and ended.status != status:
             raise self.unmet("exit", f"your program {ended.words}, not with {status}"
-                              if ended.signal is None else f"your program {ended.words}", run)
+                              if ended.signal is None else f"your program {self.fate(run)}", run)
 
     def do_expect_result(self, fields: list[bytes]) -> None:
         run, wanted = self.run(fields[0]), int(fields[1])
@@ -98,8 +98,7 @@ class ExpectationVerbs(PeerVerbs, RunVerbs):
         if findings.found:
             raise self.unmet("memory", words.finding(findings.found[0], len(findings.found)), run)
         if not findings.complete:
-            ended = run.poll()
-            raise self.unmet("exit", f"your program {ended.words if ended else 'still runs'}", run)
+            raise self.unmet("exit", f"your program {self.fate(run)}", run)
 
     def do_expect_same(self, fields: list[bytes]) -> None:
         run, what, actual, expected = self.run(fields[0]), fields[1].decode(), fields[2], fields[3]

@@ -37,8 +37,7 @@ class ResourceVerbs(Verbs):
         if found:
             raise self.unmet("memory", words.finding(found[0], len(found)), run)
         if not findings.complete:
-            ended = run.poll()
-            raise self.unmet("exit", f"your program {ended.words if ended else 'still runs'}", run)
+            raise self.unmet("exit", f"your program {self.fate(run)}", run)
 
     def do_wait_threads(self, fields: list[bytes]) -> None:
         run, most = self.run(fields[0]), int(fields[1])

@@ -82,8 +82,7 @@ class RunVerbs(Verbs):
         ended = run.poll()
         if ended is not None and ended.status == 2 and run.errors().startswith(b"probe: "):
             raise BadRequest(f"the probe refused its arguments: {run.errors().decode(errors='replace')}")
-        how = ended.words if ended else "still runs"
-        raise self.unmet("result", f"{run.request.name} never returned: the program {how}", run)
+        raise self.unmet("result", f"{run.request.name} never returned: the program {self.fate(run)}", run)
 
     def do_result_of(self, fields: list[bytes]) -> int:
         return self.reported(self.run(fields[0]), int(fields[1]))[0]

@@ -92,6 +92,9 @@ def test_no_clock_runs_and_ctrl_c_is_gdb_s(terminal: Callable[..., Terminal]) ->
     at.wait_for(r"Temporary breakpoint 1, client_connect")
     at.wait_for(r"\(gdb\)")
     at.type("continue\n")
+    at.wait_for(r"Breakpoint 2, client_connect")    # the line where it waits, which the report named
+    at.wait_for(r"\(gdb\)")
+    at.type("continue\n")
     at.wait_for(r"Continuing")
     time.sleep(3.5)                 # more than the 2 s after which a test gives a sleeper up
     at.type("\x03")
