@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer trace test test-all lint soak bench evidence clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer trace test test-all lint soak bench evidence golden clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -128,6 +128,9 @@ soak: | setup-test ## the same verdicts thousands of times on a busy machine
 
 evidence: | setup-test ## record anew what tests/unit/test_causes.py reads (LAB=N)
 	$Q$(DEV_PYTHON) tests/record.py $(LAB:%=lab%)
+
+golden: | setup-test ## write anew what the report says of some mutants (tests/golden)
+	$Q$(DEV_PYTHON) tests/golden.py $(NAMES)
 
 bench: | setup-grade ## what a grade costs, in seconds and in floors
 	$Q$(DEV_PYTHON) tests/bench/bench.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno as errnos
 import os
+import re
 from collections.abc import Callable, Sequence
 
 from . import kernel
@@ -77,24 +78,36 @@ def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers:
     """Why a wait was given up. fate: how a program ended."""
     trouble, others = why.trouble, ", and the peer waits too" if peers else ""
     returned = _what_returned(why.run or (runs[-1] if runs else None))
+    never_came, never_comes = _missed(awaited)
     if returned and (trouble is None or trouble.kind == "stuck"):
-        return f"{awaited} never came: {returned}"
+        return f"{never_came}: {returned}"
     if trouble is None:
         ends = [run for run in runs if run.ended is not None]
-        return f"{awaited} never came: your program {fate(ends[-1])}" if ends else f"{awaited} never came"
+        return f"{never_came}: your program {fate(ends[-1])}" if ends else never_came
     where = at(trouble.where)
     if trouble.kind == "stuck" and trouble.call is None:
-        return f"{awaited} never comes: your program stands still{where}, stopped by a signal"
+        return f"{never_comes}: your program stands still{where}, stopped by a signal"
     if trouble.kind == "stuck" and trouble.call is not None:
         if trouble.call == "futex" and (held := _held(runs)):
-            return f"{awaited} never comes, though your program is held in {held}() until then"
-        return f"{awaited} never comes: your program waits {waiting(trouble.call)}{where}{others}"
+            return f"{never_comes}, though your program is held in {held}() until then"
+        return f"{never_comes}: your program waits {waiting(trouble.call)}{where}{others}"
     if trouble.kind == "busy":
-        return f"{awaited} never came: your program runs without a pause and gets nowhere{where} (an endless loop?)"
+        return f"{never_came}: your program runs without a pause and gets nowhere{where} (an endless loop?)"
     if trouble.kind == "idle":
         asleep = f", in {KERNELS_NAMES.get(trouble.call, trouble.call)}()" if trouble.call else ""
-        return f"{awaited} never came: your program only sleeps{asleep}{where}"
-    return f"{awaited} never came within the time there is"
+        return f"{never_came}: your program only sleeps{asleep}{where}"
+    return f"{never_came} within the time there is"
+
+
+def _missed(awaited: str) -> tuple[str, str]:
+    """That something didn't come, and that it never will: "recv_line() never returned", "recv_line() never returns"."""
+    what = awaited.removeprefix("the return of ")
+    if what != awaited:
+        return f"{what} never returned", f"{what} never returns"
+    what = awaited.removeprefix("the end of ")
+    if what == "your program":
+        return f"{what} never ended", f"{what} never ends"
+    return f"{awaited} never came", f"{awaited} never comes"
 
 
 def waiting(call: str) -> str:
@@ -118,6 +131,12 @@ def _held(runs: Sequence[StudentRun]) -> str:
     return calls[-1].name if calls else ""
 
 
+def _access(text: str) -> str:
+    """ "a write of 8 bytes" of helgrind's "Possible data race during write of size 8 at 0x4AF60C0 by thread #4"."""
+    found = re.search(r"during (read|write) of size (\d+)", text)
+    return f"a {found[1]} of {count(int(found[2]), 'byte')}" if found else text
+
+
 def finding(first: Finding, total: int) -> str:
     """The first thing that valgrind found."""
     if first.kind == "descriptor":
@@ -125,7 +144,7 @@ def finding(first: Finding, total: int) -> str:
     elif first.kind == "leak":
         text = f"memory was never freed ({first.text.split(' in loss record')[0].strip()})"
     elif first.kind == "race":
-        text = f"two threads use the same memory at once ({first.text})"
+        text = f"two threads use the same memory at once, and nothing orders them ({_access(first.text)})"
     else:
         text = f"valgrind found: {first.text}"
     where = f", {first.where.file}:{first.where.line}" if first.where else ""

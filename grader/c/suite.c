@@ -592,6 +592,15 @@ long long number_of(struct run run, const char *name)
 {
     return number_about("number_of", run.id, name);
 }
+const char *error_text(int number)
+{
+    const char *name = strerrorname_np(number);
+    return format("%s: %s", name != NULL ? name : "?", strerror(number));
+}
+const char *call_name(struct run run, int n)
+{
+    return text_about("call_name", run.id, format("%d", n));
+}
 struct bytes bytes_reported(struct run run, const char *name)
 {
     return bytes_about("bytes_reported", run.id, name);

@@ -185,6 +185,8 @@ bool sleeps_for(struct run run, unsigned ms);
 
 long long result_of(struct run run, int n); /* the probe's nth call, from 1 */
 int errno_of(struct run run, int n);
+const char *error_text(int number);           /* "EPROTO: Protocol error" */
+const char *call_name(struct run run, int n); /* "recv_line()", or "call 2 of recv_line()" where there are more */
 const char *text_of(struct run run, const char *name); /* the probe's report_text(name, …), NULL if there is none */
 struct bytes bytes_reported(struct run run, const char *name);
 long long number_of(struct run run, const char *name); /* the probe's report_number(name, …) */

@@ -44,7 +44,7 @@ def _heading(screen: Screen, result: LabResult) -> None:
     else:
         full = result.score * BAR // result.max_score
         score, bar = f"{result.score:>3}/{result.max_score}", "█" * full + "░" * (BAR - full)
-    screen.line(f"{pad(f'{result.lab.id}  {result.lab.title}', 38)} {score}   {bar}", "bold")
+    screen.line(f"{pad(f'{result.lab.id}  {result.lab.title}', 38)} {score}   {bar}".rstrip(), "bold")
 
 
 def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str, Location | None]],
@@ -87,11 +87,14 @@ def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
         screen.labelled("cause", f"{test.diagnosis.slug}, as above{where}", 8)
         screen.line()
         return False
+    ladder = conversation(test.evidence, test.location) if draws and test.evidence is not None else None
     if test.evidence is not None:
-        for line in both_sides(test.evidence):
+        for line in both_sides(test.evidence, ladder is not None):
             screen.block(line, 8, "dim")
     _excerpt(screen, test.location, source, 10)
-    drawn = draws and test.evidence is not None and _ladder(screen, test.evidence, test.location)
+    if ladder is not None:
+        for pieces in draw_lines(ladder, screen.columns - LADDER, screen.safe):
+            screen.pieces([(" " * LADDER, ""), *pieces])
     if test.diagnosis is not None:
         told.add((test.diagnosis.slug, test.location))
         screen.labelled("cause", f"{test.diagnosis.slug}: {test.diagnosis.text}", 8, "bold")
@@ -100,17 +103,7 @@ def _failure(screen: Screen, test: TestResult, stage: StageResult, source: str,
     if read:
         screen.labelled("read", " · ".join(read), 8)
     screen.line()
-    return drawn
-
-
-def _ladder(screen: Screen, evidence: Evidence, where: Location | None) -> bool:
-    """The conversation as a ladder, where there was one and the failure is about it."""
-    drawn = conversation(evidence, where)
-    if drawn is None:
-        return False
-    for line in draw_lines(drawn, screen.columns - LADDER, screen.safe):
-        screen.pieces([(" " * LADDER, ""), *line])
-    return True
+    return ladder is not None
 
 
 def conversation(evidence: Evidence, where: Location | None) -> Ladder | None:
@@ -121,20 +114,26 @@ def conversation(evidence: Evidence, where: Location | None) -> Ladder | None:
     return drawn if drawn.tells else None
 
 
-def both_sides(evidence: Evidence) -> list[str]:
-    """What the peers did and what came of the student's program, a sentence each."""
+def both_sides(evidence: Evidence, has_ladder: bool = False) -> list[str]:
+    """What the peers did and what came of the student's program, a sentence each. has_ladder: a ladder stands below and
+    shows the peers and what the test put in, so that only the program's end is left to say. Memory isn't the peers'."""
     told = evidence.failure.message
-    lines = [line for line in _peers(evidence) if line != told][:6]
+    untold = has_ladder or evidence.failure.kind == "memory"
+    lines = [] if untold else [line for line in _peers(evidence) if line != told][:6]
     run = evidence.run
     if run is not None:
-        lines += [line for line in (_call(run), _program(run)) if line and not _said(line, told)]
-        if run.faults:
+        lines += [line for line in (_call(run), _program(run)) if line and not _said(line, evidence)]
+        if run.faults and not has_ladder:
             lines.append(f"the test had put in: {run.faults}")
     return lines
 
 
-def _said(line: str, message: str) -> bool:
-    """Whether the message says it, of the program or of the function."""
+def _said(line: str, evidence: Evidence) -> bool:
+    """Whether the message says it, of the program or of the function. One that says why a wait is over says where the
+    program waits, too."""
+    message, run = evidence.failure.message, evidence.run
+    if evidence.failure.kind == "wait" and run is not None and run.trouble is not None and ": your program " in message:
+        return " was still " in line
     return line in message or (" was " in line and line.partition(" was ")[2] in message)
 
 
@@ -183,7 +182,8 @@ def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -
     for number in range(max(1, where.line - EXCERPT), min(len(lines), where.line + EXCERPT) + 1):
         mark = "►" if number == where.line else " "
         text = lines[number - 1].expandtabs(4)
-        screen.line(f"{' ' * indent}{mark}{number:>4} │ {text}"[:screen.columns])
+        line = f"{' ' * indent}{mark}{number:>4} │ {text}"
+        screen.line(line if len(line) <= screen.columns else line[:screen.columns - 3] + "…")
 
 
 def show_total(screen: Screen, results: tuple[LabResult, ...], scores: Mapping[str, str], notices: list[str],

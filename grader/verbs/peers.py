@@ -81,7 +81,7 @@ class PeerVerbs(Verbs):
 
     def do_wait_received(self, fields: list[bytes]) -> None:
         peer, n = self.peer(fields[0]), int(fields[1])
-        self.wait(lambda: len(peer.outcome.received) >= n, f"{count(n, 'byte')} for the peer", peer)
+        self.wait(lambda: len(peer.outcome.received) >= n, f"what the peer waits for, {count(n, 'byte')} in all,", peer)
 
     def do_peer_waits(self, fields: list[bytes]) -> int:
         return int(self.peer(fields[0]).at_rest())

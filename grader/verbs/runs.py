@@ -90,6 +90,11 @@ class RunVerbs(Verbs):
     def do_errno_of(self, fields: list[bytes]) -> int:
         return self.reported(self.run(fields[0]), int(fields[1]))[1]
 
+    def do_call_name(self, fields: list[bytes]) -> str:
+        """The nth call of the function that is judged, for a message."""
+        run, n = self.run(fields[0]), int(fields[1])
+        return run.request.name if int(run.request.times or 1) == 1 else f"call {n} of {run.request.name}"
+
     def do_bytes_reported(self, fields: list[bytes]) -> bytes | None:
         return self.run(fields[0]).reported_bytes(fields[1].decode())
 

@@ -17,11 +17,11 @@ static struct bytes a_message(void)
     return random_bytes(random_number(1000, 5000));
 }
 
-/* What the nth call returned, for a message: "3", or "-1 (Connection refused)". */
+/* What the nth call returned, for a message: "3", or "-1 (ECONNREFUSED: Connection refused)". */
 static const char *returned(struct run run, int n)
 {
     long long result = result_of(run, n);
-    return result == -1 ? format("-1 (%s)", strerror(errno_of(run, n))) : format("%lld", result);
+    return result == -1 ? format("-1 (%s)", error_text(errno_of(run, n))) : format("%lld", result);
 }
 
 /* ---- connecting: client_connect() -------------------------------------------------------------- */

@@ -28,11 +28,11 @@ static const char *number_text(size_t number)
     return format("%zu", number);
 }
 
-/* What the nth call returned, for a message: "3", or "-1 (Connection refused)". */
+/* What the nth call returned, for a message: "3", or "-1 (ECONNREFUSED: Connection refused)". */
 static const char *returned(struct run run, int n)
 {
     long long result = result_of(run, n);
-    return result == -1 ? format("-1 (%s)", strerror(errno_of(run, n))) : format("%lld", result);
+    return result == -1 ? format("-1 (%s)", error_text(errno_of(run, n))) : format("%lld", result);
 }
 
 /* ---- what each call gave ----------------------------------------------------------------------- */
@@ -45,19 +45,21 @@ static struct bytes data_of(struct run run, int n)
 /* The nth call returned the number of these bytes, and stored them. */
 static void expect_data(struct run run, int n, struct bytes data)
 {
-    expect(result_of(run, n) == (long long)data.len, "call %d returned %s, not %zu", n, returned(run, n), data.len);
+    expect(result_of(run, n) == (long long)data.len, "%s returned %s, not %zu", call_name(run, n), returned(run, n),
+           data.len);
     expect_same(run, format("what call %d stored", n), data_of(run, n), data);
 }
 
 static void expect_end(struct run run, int n)
 {
-    expect(result_of(run, n) == 0, "call %d, at the end of the stream, returned %s, not 0", n, returned(run, n));
+    expect(result_of(run, n) == 0, "%s, at the end of the stream, returned %s, not 0", call_name(run, n),
+           returned(run, n));
 }
 
 static void expect_failure(struct run run, int n, int errnum)
 {
-    expect(result_of(run, n) == -1 && errno_of(run, n) == errnum, "call %d returned %s, not -1 (%s)", n,
-           returned(run, n), strerror(errnum));
+    expect(result_of(run, n) == -1 && errno_of(run, n) == errnum, "%s returned %s, not -1 (%s)", call_name(run, n),
+           returned(run, n), error_text(errnum));
 }
 
 /* What the probe, after the calls, still found in the socket. */
@@ -561,8 +563,8 @@ static struct bytes framed(struct bytes body)
 /* The nth call returned 1, with this body. */
 static void expect_body(struct run run, int n, struct bytes body)
 {
-    expect(result_of(run, n) == 1, "call %d returned %s, not 1 (a message)", n, returned(run, n));
-    expect(number_of(run, format("len%d", n)) == (long long)body.len, "call %d set *len to %lld, not %zu", n,
+    expect(result_of(run, n) == 1, "%s returned %s, not 1 (a message)", call_name(run, n), returned(run, n));
+    expect(number_of(run, format("len%d", n)) == (long long)body.len, "%s set *len to %lld, not %zu", call_name(run, n),
            number_of(run, format("len%d", n)), body.len);
     expect_same(run, format("the body that call %d stored", n), data_of(run, n), body);
 }
@@ -731,9 +733,9 @@ Test(length_prefix, the_program_prints_it,
 /* The nth call returned 0, with this reply. */
 static void expect_reply(struct run run, int n, struct bytes reply)
 {
-    expect(result_of(run, n) == 0, "call %d returned %s, not 0", n, returned(run, n));
-    expect(number_of(run, format("len%d", n)) == (long long)reply.len, "call %d set *reply_len to %lld, not %zu", n,
-           number_of(run, format("len%d", n)), reply.len);
+    expect(result_of(run, n) == 0, "%s returned %s, not 0", call_name(run, n), returned(run, n));
+    expect(number_of(run, format("len%d", n)) == (long long)reply.len, "%s set *reply_len to %lld, not %zu",
+           call_name(run, n), number_of(run, format("len%d", n)), reply.len);
     expect_same(run, format("the reply of call %d", n), data_of(run, n), reply);
 }
 

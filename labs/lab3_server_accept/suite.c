@@ -34,7 +34,7 @@ static void expect_descriptor(struct run run, const char *function)
 {
     wait_calls(run, 1);
     expect(result_of(run, 1) >= 0, "%s returned %lld (%s), not a descriptor", function, result_of(run, 1),
-           strerror(errno_of(run, 1)));
+           error_text(errno_of(run, 1)));
 }
 
 /* ---- listening: server_listen() ---------------------------------------------------------------- */
@@ -71,7 +71,7 @@ Test(listening, any_free_port, .description = "port 0 is any free port, another 
     wait_calls(run, 3);
     for (int call = 1; call <= 3; call++) {
         expect(result_of(run, call) >= 0, "call %d of server_listen() with port 0 returned %lld (%s), not a listener",
-               call, result_of(run, call), strerror(errno_of(run, call)));
+               call, result_of(run, call), error_text(errno_of(run, call)));
         expect(call == 1 || result_of(run, call) != result_of(run, call - 1),
                "two calls of server_listen() returned the same listener, %lld", result_of(run, call));
     }
@@ -131,7 +131,7 @@ Test(listening, text_that_is_no_address, .description = "text that is no address
         struct run run = run_student(.function = "server_listen", .args = {*text, "0", "128"});
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == EINVAL,
                "server_listen(\"%s\", …) returned %lld (%s), not -1 with EINVAL", *text, result_of(run, 1),
-               strerror(errno_of(run, 1)));
+               error_text(errno_of(run, 1)));
     }
 }
 
@@ -161,7 +161,7 @@ Test(listening, each_call_may_fail,
                                      .faults = format("%s fails with %s", calls[i], names[i]));
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == errors[i],
                "when %s() failed with %s, server_listen() returned %lld (%s), not -1 with that errno", calls[i],
-               names[i], result_of(run, 1), strerror(errno_of(run, 1)));
+               names[i], result_of(run, 1), error_text(errno_of(run, 1)));
     }
 }
 
@@ -198,7 +198,7 @@ Test(listening, descriptor_0_is_a_descriptor, .description = "0 is a descriptor 
     struct run run = run_student(.function = "server_listen", .args = {LOOPBACK, "0", "128"},
                                  .input_kind = INPUT_CLOSED);
     expect(result_of(run, 1) >= 0, "with descriptor 0 free, server_listen() returned %lld (%s), not a listener",
-           result_of(run, 1), strerror(errno_of(run, 1)));
+           result_of(run, 1), error_text(errno_of(run, 1)));
 }
 
 /* ---- accepting: server_accept() ---------------------------------------------------------------- */
@@ -209,7 +209,7 @@ static void expect_peer_text(struct run run, int call, const char *text)
 {
     finish(run);
     expect(result_of(run, call) >= 0, "call %d of server_accept() returned %lld (%s), not a connection", call,
-           result_of(run, call), strerror(errno_of(run, call)));
+           result_of(run, call), error_text(errno_of(run, call)));
     expect_same(run, "the peer that server_accept() gave", bytes_reported(run, format("peer%d", call)), bytes_of(text));
 }
 
@@ -556,7 +556,7 @@ Test(one_after_another, a_second_time, .description = "called again with a new l
         expect_happy(clients);
         wait_calls(run, call);
         expect(result_of(run, call) == 0, "call %d of server_run() returned %lld (%s), not 0", call,
-               result_of(run, call), strerror(errno_of(run, call)));
+               result_of(run, call), error_text(errno_of(run, call)));
     }
 }
 
@@ -636,7 +636,7 @@ Test(bad_clients, a_network_that_broke_in_the_queue,
     for (int call = 1; call <= 7; call++)
         expect(result_of(run, call) >= 0,
                "when accept() failed with one of them, server_accept() returned %lld (%s), not the next connection",
-               result_of(run, call), strerror(errno_of(run, call)));
+               result_of(run, call), error_text(errno_of(run, call)));
 }
 
 Test(bad_clients, a_reset_ends_one_client, .description = "a client that resets ends its own conversation and no other")

@@ -23,7 +23,7 @@ static const char *an_address(void)
 static const char *result_text(struct run run, int call)
 {
     long long result = result_of(run, call);
-    return result != -1 ? format("%lld", result) : format("-1 (%s)", strerror(errno_of(run, call)));
+    return result != -1 ? format("%lld", result) : format("-1 (%s)", error_text(errno_of(run, call)));
 }
 
 static const char *shown(const char *state)

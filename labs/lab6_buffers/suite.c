@@ -26,18 +26,18 @@ static unsigned a_size(void)
     return random_number(5000, 20000);
 }
 
-/* What the nth call returned, for a message: "3", or "-1 (Connection refused)". */
+/* What the nth call returned, for a message: "3", or "-1 (ECONNREFUSED: Connection refused)". */
 static const char *returned(struct run run, int n)
 {
     long long result = result_of(run, n);
-    return result == -1 ? format("-1 (%s)", strerror(errno_of(run, n))) : number(result);
+    return result == -1 ? format("-1 (%s)", error_text(errno_of(run, n))) : number(result);
 }
 
 /* It must still wait, asleep, for what only the peer can do. */
 static void expect_waits(struct run run, unsigned ms, const char *for_what)
 {
     if (!sleeps_for(run, ms))
-        fail("it returned %s, %s", returned(run, 1), for_what);
+        fail("%s returned %s, %s", call_name(run, 1), returned(run, 1), for_what);
 }
 
 /* The first n bytes of a message. */
@@ -299,8 +299,8 @@ Test(full, again_when_full, .description = "in a buffer that is full there is ro
     wait_calls(run, 3);
     long long sum = 0;
     for (int call = 1; call <= 3; call++) {
-        expect(result_of(run, call) != -1, "call %d returned %s; the buffer was full, which is 0 bytes more", call,
-               returned(run, call));
+        expect(result_of(run, call) != -1, "%s returned %s; the buffer was full, which is 0 bytes more",
+               call_name(run, call), returned(run, call));
         sum += result_of(run, call);
     }
     expect_full(run, server, sum, SMALL_BUFFER);
