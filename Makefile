@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer trace test test-all lint soak bench evidence golden clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer trace test test-all lint soak bench evidence golden pictures clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -131,6 +131,9 @@ evidence: | setup-test ## record anew what tests/unit/test_causes.py reads (LAB=
 
 golden: | setup-test ## write anew what the report says of some mutants (tests/golden)
 	$Q$(DEV_PYTHON) tests/golden.py $(NAMES)
+
+pictures: | setup-test ## draw README's pictures anew (docs/pictures)
+	$Q$(DEV_PYTHON) tests/pictures.py
 
 bench: | setup-grade ## what a grade costs, in seconds and in floors
 	$Q$(DEV_PYTHON) tests/bench/bench.py
