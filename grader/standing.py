@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 WORDS = 1024                            # of the stack that are looked at
 MOST_SITES = 12
 MOST_THREADS = 32
+STOP_SECONDS = 0.25
 _WORD = 8
 _SEIZE, _INTERRUPT, _DETACH, _GETREGSET, _NT_PRSTATUS = 0x4206, 0x4207, 17, 0x4204, 1
 _WALL = 0x40000000
@@ -95,9 +97,8 @@ def _look(thread: int, pid: int) -> Standing | None:
     if _LIBC.ptrace(_SEIZE, thread, None, None) == -1:
         return None
     try:
-        if _LIBC.ptrace(_INTERRUPT, thread, None, None) == -1:
+        if _LIBC.ptrace(_INTERRUPT, thread, None, None) == -1 or not _stands(thread):
             return None
-        os.waitpid(thread, _WALL)
         registers = (ctypes.c_uint64 * 64)()
         place = (ctypes.c_uint64 * 2)(ctypes.addressof(registers), ctypes.sizeof(registers))
         if _LIBC.ptrace(_GETREGSET, thread, ctypes.c_void_p(_NT_PRSTATUS), ctypes.byref(place)) == -1:
@@ -107,6 +108,16 @@ def _look(thread: int, pid: int) -> Standing | None:
         return None
     finally:
         _LIBC.ptrace(_DETACH, thread, None, None)
+
+
+def _stands(thread: int) -> bool:
+    """Whether the thread stops within the time there is; one that can't be interrupted doesn't."""
+    until = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < until:
+        if os.waitpid(thread, _WALL | os.WNOHANG)[0] == thread:
+            return True
+        time.sleep(0.0005)
+    return False
 
 
 def _read_stack(pid: int, start: int) -> tuple[int, ...]:

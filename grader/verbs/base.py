@@ -120,7 +120,7 @@ class Verbs:
         """The first line of the student's file that one of these threads stands at."""
         if run.request.tool or not run.recording.base:
             return None                 # valgrind's own stack is none of the student's
-        found = look_at([thread.tid for thread in threads], run.pid)
+        found = look_at([thread.tid for thread in threads if thread.state in ("R", *kernel.ASLEEP)], run.pid)
         return line_of(found, run.recording.base, run.program, self.lab.file_name)
 
     def struck_at(self, run: StudentRun) -> Location | None:
