@@ -61,6 +61,8 @@ def names_where(seen: dict[str, Any]) -> bool:
         return True
     if "() returned " in seen["message"] or seen["cause"] == "reply-not-malloced":
         return True                 # too early; or the crash is in the caller's free()
+    if seen["location"] is not None and seen["cause"] is not None:
+        return True                 # the cause says what is wrong at that line
     return seen["location"] is not None and re.search(r"\w\(\)|SIG[A-Z]+|without a pause", seen["message"]) is not None
 
 
