@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import resource
+import secrets
 import shutil
 import stat
 import subprocess
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from . import claims
 from .catalog import KIT, Lab
 from .evidence import Location
 from .recording import link_flags
@@ -89,17 +91,19 @@ def _cached(name: str, inputs: Sequence[Path], words: Sequence[str], make: Calla
         os.utime(place)                 # prune() drops what was not used for long
         return place
     CACHE.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
-    try:
-        make(aside)
-        aside.chmod(0o755)
+    aside = CACHE / f".{name}-{secrets.token_hex(4)}"
+    with claims.aside(aside):
         try:
-            aside.rename(place)
-        except OSError:             # another grade was quicker: its content is the same
-            if not place.is_dir():
-                raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(0o700)
+            make(aside)
+            aside.chmod(0o755)
+            try:
+                aside.rename(place)
+            except OSError:         # another grade was quicker: its content is the same
+                if not place.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return place
 
 

@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from . import build, files, grade, keep, kernel, last, sandbox
+from . import build, files, grade, keep, keeper, kernel, last, sandbox
 from .catalog import KIT, CatalogError, Lab, find_labs
 from .report import brief, jsonreport, terminal
 from .report.screen import Screen
@@ -40,13 +40,13 @@ OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug"
 
 def main(words: list[str]) -> int:
     """Runs one command; returns the exit status."""
+    return _guarded(lambda: _command(words))
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """The status of work(), or that of its exception."""
     try:
-        if words and words[0] in OTHERS:
-            command = importlib.import_module(f".{OTHERS[words[0]]}", __package__)
-            return int(command.main(words[1:]))
-        if words[:1] == ["annotate"]:
-            return _annotate(words[1:])
-        return _grade(_parser().parse_args(words))
+        return work()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -54,6 +54,16 @@ def main(words: list[str]) -> int:
         return FAILED
     except Exception as error:      # one line, so that it can't look like the student's mistake
         return _complain(f"the grader failed: {grade.describe(error)}", FAILED)
+
+
+def _command(words: list[str]) -> int:
+    if words and words[0] in OTHERS:
+        command = importlib.import_module(f".{OTHERS[words[0]]}", __package__)
+        return int(command.main(words[1:]))
+    if words[:1] == ["annotate"]:
+        return _annotate(words[1:])
+    options = _parser().parse_args(words)
+    return keeper.run(lambda: _guarded(lambda: _grade(options)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import FrameType
 
-from . import kernel
+from . import claims, kernel
 from .catalog import KIT, CatalogError, Lab, find_labs
 from .report.screen import Screen
 
@@ -75,7 +73,7 @@ class Watch:
     def __init__(self, screen: Screen, brief: bool) -> None:
         self._screen, self._brief = screen, brief
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = ""
+        self._folder: Path | None = None
         kernel.adopt_orphans()
 
     def loop(self, labs: list[Lab]) -> None:
@@ -99,10 +97,10 @@ class Watch:
         """A new grade instead of the one that runs."""
         self.end()
         self._separate(f"{time.strftime('%H:%M:%S')}  {saved} is saved" if saved else f"watching {lab.folder.name}")
-        self._folder = tempfile.mkdtemp(prefix="socklab-watch-", dir="/tmp")
+        self._folder, self._lock = claims.make()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "grader", "grade", lab.id, *(["--brief"] if self._brief else [])],
-            cwd=KIT, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": self._folder}, start_new_session=True)
+            cwd=KIT, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": str(self._folder)}, start_new_session=True)
 
     def _separate(self, text: str) -> None:
         """A clear screen where there is one; else a line."""
@@ -123,8 +121,10 @@ class Watch:
         if self._process is not None:
             self._process.poll()        # which learns that it has gone
             self._process = None
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            claims.remove(self._folder)
+            os.close(self._lock)
+            self._folder = None
 
 
 def stamps(folder: Path) -> Stamps:

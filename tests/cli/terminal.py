@@ -30,10 +30,11 @@ def copy_kit(to: Path) -> Path:
 class Terminal:
     """python3 -m grader, at a terminal; what it shows is gathered in `seen`."""
 
-    def __init__(self, kit: Path, *words: str) -> None:
+    def __init__(self, kit: Path, *words: str, program: tuple[str, ...] = (sys.executable, "-m", "grader"),
+                 **environment: str) -> None:
         self.master, theirs = pty.openpty()
-        self.process = subprocess.Popen([sys.executable, "-m", "grader", *words], cwd=kit, stdin=theirs,
-                                        stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"},
+        self.process = subprocess.Popen([*program, *words], cwd=kit, stdin=theirs,
+                                        stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm", **environment},
                                         start_new_session=True,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(theirs)
