@@ -186,9 +186,9 @@ GIVEN = KIT / "labs" / "given"
 
 def launcher() -> Path:
     """The static program that is process 1 of each sandbox."""
-    source = C / "launcher.c"
-    words = ["-std=gnu11", "-O1", "-static", "-Wall", str(source), "-o", "launcher"]
-    return _cached("launcher", [source], words[:-3], lambda folder: _build_kit(words, folder)) / "launcher"
+    sources = [C / "launcher.c", C / "landlock.c"]
+    words = ["-std=gnu11", "-O1", "-static", "-Wall", *map(str, sources), "-o", "launcher"]
+    return _cached("launcher", [*sources, C / "landlock.h"], words[:4], lambda folder: _build_kit(words, folder)) / "launcher"
 
 
 def _recorder() -> Path:

@@ -115,9 +115,9 @@ def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
     if not tree.is_dir():
         raise Cannot(f"there is no folder {tree}: --from takes one laid out like labs/")
     build.check_tools()
-    box = sandbox.prepare(options.sandbox)
-    if box.tier == "none" and options.sandbox == "require":
-        raise Cannot(f"no sandbox, and --sandbox require forbids to go on: {box.why}")
+    box = sandbox.prepare(options.sandbox, build.launcher)
+    if box.tier != "bubblewrap" and options.sandbox == "require":
+        raise Cannot(f"no full sandbox, and --sandbox require forbids to go on: {box.why}")
     if options.only and len(labs) != 1:
         raise Cannot("--only names tests of one lab: say which lab")
     order = grade.Order(tree, options.seed or os.urandom(4).hex(), box, tuple(options.only))
@@ -204,8 +204,7 @@ def _source(lab: Lab, order: grade.Order) -> str:
 
 def _notices(order: grade.Order) -> list[str]:
     """What was weaker than usual."""
-    weaker = f"No sandbox: {order.sandbox.why}. Graded under limits alone." if order.sandbox.tier == "none" else ""
-    return [line for line in (weaker, grade.check_tools()) if line]
+    return [line for line in (order.sandbox.notice, grade.check_tools()) if line]
 
 
 def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, scores: dict[str, int | None],
@@ -221,7 +220,7 @@ def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict
     """What `hint` and `debug` go by. A grade of some tests alone is none."""
     for result in results:
         if not (result.partial or result.trouble or result.unreadable):
-            text = jsonreport.build((result,), kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed)
+            text = jsonreport.build((result,), kit=KIT_NAME, sandbox=order.sandbox, seed=order.seed)
             last.keep(result.lab, text, sources[result.lab.id])
 
 
@@ -238,7 +237,7 @@ def _progress_of(results: tuple[LabResult, ...]) -> dict[str, int | None]:
 
 
 def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], order: grade.Order) -> None:
-    text = jsonreport.build(results, kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed)
+    text = jsonreport.build(results, kit=KIT_NAME, sandbox=order.sandbox, seed=order.seed)
     if options.json:
         _write(options.json, text)
     if options.evidence:

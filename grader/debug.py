@@ -77,7 +77,7 @@ def _choose(lab: Lab, only: str | None) -> int:
         if failed is None:
             return _complain(f"no test of {lab.id} failed; ONLY=stage/test names one to debug all the same")
         only = f"{failed[0]['stage']}/{failed[1]['test']}"
-    box = sandbox.prepare("auto")           # for its network: the ports of a test are its own
+    box = sandbox.prepare("auto", build.launcher)           # for its network: the ports of a test are its own
     order = grade.Order(KIT / "labs", os.urandom(4).hex(), box, (only,))
     seen = grade.grade_lab(lab, order, lambda *done: None)
     refused = _refusal(seen, only)

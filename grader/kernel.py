@@ -360,6 +360,11 @@ def _read(path: str) -> str:
         return file.read()
 
 
+def all_threads() -> int:
+    """How many threads the whole system has now."""
+    return int(_read("/proc/loadavg").split()[3].partition("/")[2])
+
+
 def cpu_seconds(pid: int) -> float:
     """The processor time of all threads of a process, to the nanosecond; 0 when it is gone."""
     try:

@@ -20,7 +20,7 @@ from .build import Programs
 from .catalog import KIT, Limits
 from .evidence import Sleeper
 from .recording import Recording
-from .sandbox import Sandbox
+from .sandbox import Room, Sandbox, end_launcher
 from .valgrind import Findings, read_findings, tool_words
 
 REPORT_FD, RECORD_FD, LOG_FD = 900, 901, 902        # launcher.c puts them there
@@ -126,6 +126,7 @@ class StudentRun:
         self.ended: Ended | None = None
         self._lock = threading.Lock()
         self._closed = False
+        self._room: Room | None = None
         self.recording = Recording.create(request.faults, seed, queues=queues)
         self._files = {name: os.memfd_create(name) for name in ("stdout", "stderr", "report", "log", "launcher")}
         self._input = -1                    # our end of held input or of the terminal
@@ -148,13 +149,15 @@ class StudentRun:
         if self.request.tool:
             places["log"] = self._files["log"]
         stdin = self._make_input(places)
-        words = [*sandbox.command(launcher, programs.folder), *(f"{name}={fd}" for name, fd in places.items()),
-                 *(f"{name}={value}" for name, value in self._limits(sandbox).items()), "--",
-                 *self._program(programs, sandbox)]
+        program = programs.probe if self.request.function else programs.main
+        self._room = room = Room(sandbox, launcher, [program])
+        words = [*room.command(), *(f"{name}={fd}" for name, fd in places.items()),
+                 *(f"{name}={value}" for name, value in self._limits(room).items()), "--",
+                 *self._program(room.place(program.name))]
         try:
-            self.process = subprocess.Popen(words, pass_fds=tuple(places.values()), env=self._environment(),
+            self.process = subprocess.Popen(words, pass_fds=tuple(places.values()), env=self._environment(room),
                                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                            stderr=self._files["launcher"], cwd="/tmp")
+                                            stderr=self._files["launcher"], cwd=room.folder)
         finally:
             if stdin >= 0:
                 os.close(stdin)
@@ -186,29 +189,28 @@ class StudentRun:
             _write_all(self._input, self.request.input)
         return theirs
 
-    def _limits(self, sandbox: Sandbox) -> dict[str, int]:
+    def _limits(self, room: Room) -> dict[str, int]:
         limits = self.limits
-        found = {"cpu": BACKSTOP_CPU, "fsize": limits.output_mb << 20, "uid": sandbox.user(os.getpid() * 31 + self.number),
+        found = {"cpu": BACKSTOP_CPU, "fsize": limits.output_mb << 20, "nproc": room.processes(limits.processes),
                  "nofile": self.request.nofile or 1024}
-        if sandbox.tier != "none":
-            found["nproc"] = limits.processes       # in a user or user namespace of its own: counted alone
         if not self.request.tool:
             found["memory"] = limits.memory_mb << 20
         if self.request.input_kind == "terminal":
             found["terminal"] = 1
         return found
 
-    def _program(self, programs: Programs, sandbox: Sandbox) -> list[str]:
+    def _program(self, path: str) -> list[str]:
         request = self.request
         words = tool_words(request.tool) if request.tool and not self.debugged else []
         if not request.function:
-            return [*words, sandbox.place(programs.main), *request.args]
+            return [*words, path, *request.args]
         options = [*(["--times", request.times] if request.times else []), *(["--stay"] if request.stay else [])]
-        return [*words, sandbox.place(programs.probe), *options, request.function, *request.args]
+        return [*words, path, *options, request.function, *request.args]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, room: Room) -> dict[str, str]:
         debugger = {"SOCKLAB_DEBUGGER": "1"} if self.debugged else {}
-        return {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", "SOCKLAB_RECORD": str(RECORD_FD), **debugger}
+        return {"PATH": "/usr/bin:/bin", "HOME": room.home, "TMPDIR": room.home, "LC_ALL": "C.UTF-8",
+                "SOCKLAB_RECORD": str(RECORD_FD), **debugger}
 
     def _learn_pid(self) -> None:
         """The kernel adds the sender's real pid to the program's first byte, in our own pid namespace."""
@@ -334,11 +336,7 @@ class StudentRun:
         if hasattr(self, "process"):
             if not self.pid:            # it never began: nothing listens to the control socket
                 self.process.kill()
-            try:
-                self.process.wait(timeout=None if self.debugged else 20)    # gdb has to notice, too
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            end_launcher(self.process, None if self.debugged else 20)       # gdb has to notice, too
 
     def close(self) -> None:
         """stop(), then frees everything; evidence must have been taken before."""
@@ -347,6 +345,8 @@ class StudentRun:
                 return
             self._closed = True
         self.stop()
+        if self._room is not None:
+            self._room.close()
         self._control.close()
         self.recording.close()
         if self._input >= 0:

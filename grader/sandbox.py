@@ -1,8 +1,9 @@
-"""Where the student's program runs: a network of its own, and bubblewrap around it.
+"""Where the student's program and the compiler of it run: what holds them, and what they have of the file system.
 
-Tier "bubblewrap": the grader moves into a fresh network namespace with only loopback, and each run of
-the student's program gets its own pid, ipc and mount namespaces in which there is little but /usr.
-Tier "none": limits alone; the reason is kept, and every report says so.
+Tier "bubblewrap": the grader moves into a fresh network namespace with only loopback, and each run gets its own
+pid, ipc and mount namespaces in which there is little but /usr. Tier "landlock", where that is refused: the kernel
+opens no other files to it, and no signal leaves (c/landlock.h says since when). Tier "none": limits alone.
+What the better tier lacks is kept, and every report says so.
 """
 
 from __future__ import annotations
@@ -10,53 +11,172 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import itertools
 import os
 import shutil
 import socket
 import struct
 import subprocess
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from . import kernel
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1
 TABLE_ENTRIES = 1024
-FIRST_UID = 61000                   # as root: each run's program gets a user of its own from here on
+FIRST_UID = 61000                   # as root: each run gets a user of its own from here on
 UIDS = 2000
+TMP_BYTES = 64 << 20                # of /tmp in bubblewrap, which is memory
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache",
           "/etc/hosts", "/etc/nsswitch.conf")      # so that a program that looks names up finds localhost
-
 DEVICES = ("/dev/null", "/dev/urandom")
+PROC = ("/proc/self", "/proc/sys")                  # with Landlock: the program's own, and what sysctl(8) reads
+TRIAL_SECONDS = 10
+
+_slots = itertools.count()
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """What was found to work. `why` says what is missing where tier is "none"."""
+    """What was found to work. `why` says what is missing where tier isn't "bubblewrap"."""
 
-    tier: str                       # "bubblewrap" or "none"
+    tier: str                       # "bubblewrap", "landlock" or "none"
     why: str = ""
+    users: bool = False             # each run can become a user of its own: only root can
 
-    def command(self, launcher: Path, folder: Path) -> list[str]:
-        """The words before the launcher's own options: its files in /lab, or where they are.
-
-        `folder` holds the student's programs; see place() for what they are called inside.
-        """
-        if self.tier == "none":
-            return [str(launcher)]
-        return [*_bubblewrap(), "--perms", "0755", "--dir", "/lab", "--ro-bind", str(launcher), "/lab/launcher",
-                "--ro-bind", str(folder), "/lab/bin", "--", "/lab/launcher"]
-
-    def place(self, program: Path) -> str:
-        """The path of one of the folder's programs as the launcher sees it."""
-        return str(program) if self.tier == "none" else f"/lab/bin/{program.name}"
-
-    def user(self, slot: int) -> int:
-        """The user that a run's program becomes, -1 to stay: only root in the sandbox can choose."""
-        return FIRST_UID + slot % UIDS if self.tier != "none" and os.getuid() == 0 else -1
+    @property
+    def notice(self) -> str:
+        """For every report, "" where nothing is missing."""
+        if self.tier == "bubblewrap":
+            return ""
+        if self.tier == "landlock":
+            return f"A weaker sandbox, Landlock: {self.why}."
+        return f"No sandbox: {self.why}. Graded under limits alone."
 
 
-def _bubblewrap() -> list[str]:
+class Room:
+    """What one run sees of the file system besides the system's own: files to read, and a folder to write in.
+
+    close() removes both; it may be called more than once. Raises OSError where the folder can't be made.
+    """
+
+    def __init__(self, sandbox: Sandbox, launcher: Path, files: Sequence[Path], kept: bool = False) -> None:
+        """files: all of one folder, or `kept`. kept: what is written is there, in `folder`, until close()."""
+        self.user = FIRST_UID + (os.getpid() * 31 + next(_slots)) % UIDS if sandbox.users else -1
+        self._tier, self._launcher = sandbox.tier, launcher
+        self._files = files[0].parent
+        self._base: Path | None = None
+        self.folder = Path("/tmp")              # bubblewrap's own, which ends with it
+        if kept or self._tier != "bubblewrap":
+            self._make(files, copied=kept or (sandbox.users and self._tier != "bubblewrap"))
+
+    def _make(self, files: Sequence[Path], copied: bool) -> None:
+        """Copies for whom the kit may be out of reach: it can lie in a home of mode 0700."""
+        self._base = Path(tempfile.mkdtemp(prefix="socklab-"))
+        self.folder = self._base / "tmp"
+        try:
+            self.folder.mkdir()
+            if copied:
+                self._files = self._base / "files"
+                self._files.mkdir()
+                for file in files:
+                    shutil.copy(file, self._files)
+            if self.user != -1:
+                self._base.chmod(0o711)
+                os.chown(self.folder, self.user, self.user)
+        except OSError:
+            self.close()
+            raise
+
+    def command(self) -> list[str]:
+        """The words before the launcher's own options. They are for the folder `folder`."""
+        if self._tier == "bubblewrap":
+            return [*_bubblewrap(self.folder if self._base else None), "--perms", "0755", "--dir", "/lab",
+                    "--ro-bind", str(self._launcher), "/lab/launcher", "--ro-bind", str(self._files), "/lab/bin",
+                    "--", "/lab/launcher", *self._taken_user()]
+        if self._tier == "landlock":
+            readable = [path for path in (*SYSTEM, *DEVICES, *PROC, str(self._files)) if os.path.exists(path)]
+            return [str(self._launcher), *self._taken_user(), *(f"read={path}" for path in readable),
+                    "write=/dev/null", f"write={self.folder}"]
+        return [str(self._launcher), *self._taken_user()]
+
+    def _taken_user(self) -> list[str]:
+        return [] if self.user == -1 else [f"uid={self.user}"]
+
+    def place(self, name: str) -> str:
+        """The path of one of the files, or of their folder for "", as the run sees it."""
+        return os.path.join("/lab/bin" if self._tier == "bubblewrap" else str(self._files), name)
+
+    @property
+    def home(self) -> str:
+        """The folder to write in, as the run sees it."""
+        return "/tmp" if self._tier == "bubblewrap" else str(self.folder)
+
+    def processes(self, most: int) -> int:
+        """RLIMIT_NPROC for a run of so many processes. Where its user has others, they count too: all of the system's
+        are an upper limit of these."""
+        if self._tier == "bubblewrap" or self.user != -1:
+            return most                 # counted in a user or a user namespace of its own
+        return most + kernel.all_threads()
+
+    def run(self, words: Sequence[str], limits: dict[str, int], log: int, seconds: float) -> int | None:
+        """A command's raw wait status (wait(2)); None if it was stopped, when the time was up. What it and whatever
+        it started print goes to the descriptor `log`. Raises OSError where it couldn't be started."""
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with control:
+            with theirs:
+                places = {"control": theirs.fileno(), "stdout": log, "stderr": log}
+                options = [f"{name}={value}" for name, value in {**places, **limits}.items()]
+                environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": self.home, "TMPDIR": self.home}
+                process = subprocess.Popen([*self.command(), *options, "--", *words], cwd=self.folder, stdout=log,
+                                           stderr=log, stdin=subprocess.DEVNULL, env=environment,
+                                           pass_fds=(theirs.fileno(), log))
+            try:
+                return _end_of(control, seconds)
+            finally:
+                control.shutdown(socket.SHUT_RDWR)
+                end_launcher(process)
+
+    def close(self) -> None:
+        """Whatever the run has left there goes."""
+        if self._base is None or not self._base.exists():
+            return
+        try:
+            self.folder.rmdir()
+        except OSError:                 # not empty, or closed to us; deeper, perhaps, than Python can follow
+            for words in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+                subprocess.run([*words, "--", str(self._base)], stderr=subprocess.DEVNULL, check=False)
+        shutil.rmtree(self._base, ignore_errors=True)
+
+
+def end_launcher(process: subprocess.Popen[bytes], seconds: float | None = 20) -> None:
+    """Waits until it has ended, as it does soon after the control socket was shut; else it is killed."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _end_of(control: socket.socket, seconds: float) -> int | None:
+    """Waits for the launcher's words: its sign, then how the command ended. Raises OSError where it says neither."""
+    began = False
+    while kernel.readable([control.fileno()], seconds):
+        data = control.recv(8)
+        if len(data) == 8:
+            return int(struct.unpack("2i", data)[0])
+        if not data:
+            raise OSError("it ended without a word" if began else "it didn't begin")
+        began = True
+    return None
+
+
+def _bubblewrap(tmp: Path | None) -> list[str]:
+    """tmp: what is to be /tmp; None: memory."""
     words = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--as-pid-1", "--cap-drop", "ALL"]
     if os.getuid() == 0:
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
@@ -69,21 +189,46 @@ def _bubblewrap() -> list[str]:
     words += ["--perms", "0755", "--dir", "/dev"]
     for device in DEVICES:          # bubblewrap's own --dev costs 3 ms a run
         words += ["--dev-bind", device, device]
-    return words + ["--proc", "/proc", "--perms", "1777", "--tmpfs", "/tmp", "--chdir", "/tmp"]
+    own = ["--bind", str(tmp)] if tmp else ["--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs"]
+    return [*words, "--proc", "/proc", *own, "/tmp", "--chdir", "/tmp"]
 
 
-def prepare(wish: str) -> Sandbox:
-    """Moves this process into its own network and tries bubblewrap; call it before any thread starts.
+def prepare(wish: str, launcher: Callable[[], Path]) -> Sandbox:
+    """Moves this process into its own network and tries the tiers; call it before any thread starts.
 
-    wish: "auto", "require" (the caller refuses a lower tier) or "off". Never raises: a Sandbox of tier
-    "none" says why.
+    wish: "auto", "require" (the caller refuses a lower tier) or "off". launcher: builds c/launcher.c. A Sandbox that
+    isn't of the first tier says why. Raises what launcher() raises.
     """
-    if wish == "off":
-        return Sandbox("none", "switched off by --sandbox off")
-    if shutil.which("bwrap") is None:
-        return Sandbox("none", "bubblewrap isn't installed (make setup)")
-    trouble = _enter_network() or _try_bubblewrap()
-    return Sandbox("none", trouble) if trouble else Sandbox("bubblewrap")
+    why = "switched off by --sandbox off"
+    if wish != "off":
+        trouble = _enter_network() or ("" if shutil.which("bwrap") else "bubblewrap isn't installed (make setup)")
+        found, why = _try("bubblewrap", "", launcher()) if not trouble else (None, trouble)
+        if found is None:
+            found, weaker = _try("landlock", why, launcher())
+            why = f"{why}; and {weaker}"
+        if found is not None:
+            return found
+    return _try("none", why, launcher())[0] or Sandbox("none", why)
+
+
+def _try(tier: str, why: str, launcher: Path) -> tuple[Sandbox | None, str]:
+    """The tier's Sandbox, with a user for each run where this one is root and may choose; or None, and what was said
+    where `true` was run as the student's program will be."""
+    said = ""
+    for users in (True, False) if os.getuid() == 0 else (False,):
+        sandbox = Sandbox(tier, why, users)
+        with tempfile.TemporaryFile() as log:
+            try:
+                with contextlib.closing(Room(sandbox, launcher, [Path("/usr/bin/true")])) as room:
+                    if room.run(["/usr/bin/true"], {}, log.fileno(), TRIAL_SECONDS) == 0:
+                        return sandbox, ""
+                said = "it fails"
+            except OSError as error:
+                said = str(error)
+            log.seek(0)
+            lines = log.read(4096).decode(errors="replace").strip().splitlines()
+            said = f"{tier} doesn't run here ({lines[0] if lines else said})"
+    return None, said
 
 
 def _enter_network() -> str:
@@ -133,16 +278,3 @@ def _raise_loopback() -> None:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
-
-
-def _try_bubblewrap() -> str:
-    """Runs the real command once on /bin/true. '' or what went wrong."""
-    try:
-        done = subprocess.run([*_bubblewrap(), "--", "/usr/bin/true"], stdin=subprocess.DEVNULL,
-                              capture_output=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bubblewrap doesn't run here ({error})"
-    if done.returncode == 0:
-        return ""
-    said = done.stderr.decode(errors="replace").strip().splitlines()
-    return f"bubblewrap doesn't run here ({said[0] if said else done.returncode})"

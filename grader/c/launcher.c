@@ -1,11 +1,12 @@
 /* launcher.c: starts the student's program, watches over its processes, and tells how it ended.
  *
- *     launcher [NAME=VALUE…] -- PROGRAM ARGS…
+ *     launcher [NAME=VALUE…] [read=PATH…] [write=PATH…] -- PROGRAM ARGS…
  *
  * It is the sandbox's process 1, or a subreaper where there is no sandbox. It
  *   - moves the descriptors that the grader made to their places (control, stdin, stdout, stderr,
  *     record, report, log) and closes every other one;
  *   - sets limits (nofile, cpu, memory, fsize, nproc), no_new_privs, and a user (uid) if it is root;
+ *   - shuts the program out of all files but those below the paths, where there are any (landlock.h);
  *   - starts the program, whose first byte on the control socket tells the grader its real pid (the
  *     kernel adds it: SO_PASSCRED, unix(7));
  *   - raises the program's limit of descriptors when the grader asks for it;
@@ -15,6 +16,7 @@
  * It isn't dumpable, so the student's program can't read its memory or its descriptors.
  */
 #define _GNU_SOURCE
+#include "landlock.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -61,6 +63,9 @@ static const char *const option_names[OPTIONS] = {
 static const int places[] = {CONTROL_FD, 0, 1, 2, RECORD_FD, REPORT_FD, LOG_FD};
 
 static long options[OPTIONS];
+static char **words; /* all of them, for landlock_files() */
+static int has_paths;
+static int is_domain; /* signals reach only what this process has started: kill(-1) is safe */
 static char **program;
 
 static _Noreturn void die(const char *what)
@@ -85,13 +90,19 @@ static void read_options(char **argv)
 {
     for (int i = 0; i < OPTIONS; i++)
         options[i] = -1;
-    for (argv++; *argv != NULL && strcmp(*argv, "--") != 0; argv++)
-        set_option(*argv);
+    words = ++argv;
+    for (; *argv != NULL && strcmp(*argv, "--") != 0; argv++) {
+        if (strncmp(*argv, "read=", 5) == 0 || strncmp(*argv, "write=", 6) == 0)
+            has_paths = 1;
+        else
+            set_option(*argv);
+    }
     if (*argv == NULL || argv[1] == NULL || options[CONTROL] == -1) {
         errno = EINVAL;
         die("usage: launcher control=FD [NAME=VALUE...] -- PROGRAM ARGS...");
     }
     program = argv + 1;
+    *argv = NULL; /* so that `words` ends here */
 }
 
 /* First above all the places, then each to its place: so that no move overwrites another's source. */
@@ -148,6 +159,8 @@ static _Noreturn void become_program(const sigset_t *old_mask)
     limit(RLIMIT_NPROC, options[NPROC]);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
         die("no_new_privs");
+    if (has_paths && landlock_files(words) == -1)
+        die("Landlock");
     sigprocmask(SIG_SETMASK, old_mask, NULL);
     if (send(CONTROL_FD, "p", 1, MSG_NOSIGNAL) != 1)
         die("the grader has gone");
@@ -180,7 +193,7 @@ static int end_all(void)
 {
     int count = 0;
     for (;;) {
-        if (getpid() == 1)
+        if (getpid() == 1 || is_domain)
             kill(-1, SIGKILL);
         else
             kill_children();
@@ -252,6 +265,16 @@ static int wait_for(pid_t child, int signals, int *status)
     }
 }
 
+/* Before the program has a domain of its own within this one: from here it can be signalled, and from there nobody
+ * else. Believed only once the grader, which one may signal otherwise, can't be.
+ */
+static void enter_domain(void)
+{
+    if (!has_paths || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || landlock_signals() == -1)
+        return;
+    is_domain = kill(getppid(), 0) == -1 && errno == EPERM;
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -259,6 +282,7 @@ int main(int argc, char **argv)
     move_descriptors();
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    enter_domain();
     sigset_t old_mask;
     int signals = descriptor_of_child_signals(&old_mask);
 

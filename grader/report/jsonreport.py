@@ -6,16 +6,17 @@ import json
 from typing import Any
 
 from ..evidence import Location
+from ..sandbox import Sandbox
 from ..verdict import LabResult, StageResult, TestResult
 
 VERSION = 1
 
 
-def build(results: tuple[LabResult, ...], *, kit: str, tier: str, seed: str) -> str:
+def build(results: tuple[LabResult, ...], *, kit: str, sandbox: Sandbox, seed: str) -> str:
     """The whole report as text."""
     scores = [result.score for result in results]
     total = None if None in scores else sum(score for score in scores if score is not None)
-    report = {"version": VERSION, "kit": kit, "sandbox": tier, "score": total,
+    report = {"version": VERSION, "kit": kit, "sandbox": sandbox.tier, "sandbox_why": sandbox.why, "score": total,
               "max_score": sum(result.max_score for result in results), "seed": seed,
               "labs": [_lab(result) for result in results]}
     return json.dumps(report, ensure_ascii=False) + "\n"      # indent would take Python's slow encoder: 20 ms

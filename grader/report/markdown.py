@@ -19,8 +19,10 @@ def summary(report: dict[str, Any]) -> str:
     lines.append("")
     for title, text in failures(report):
         lines.append(f"- **{_cell(title)}**: {_cell(text)}")
-    if report["sandbox"] == "none":
-        lines += ["", "Graded without a sandbox."]
+    if report["sandbox"] != "bubblewrap":
+        weaker = "in a weaker sandbox, Landlock" if report["sandbox"] == "landlock" else "without a sandbox"
+        why = f": {_cell(report['sandbox_why'])}" if report["sandbox_why"] else ""
+        lines += ["", f"Graded {weaker}{why}."]
     return "\n".join(lines) + "\n"
 
 

@@ -21,7 +21,8 @@ from .overview import Standing
 
 HERE = Path(__file__).parent
 MOST_FAILURES = 24                  # of a page, told in full; the rest in a line each
-TIERS = {"bubblewrap": "in a sandbox (bubblewrap)", "none": "without a sandbox"}
+TIERS = {"bubblewrap": "in a sandbox (bubblewrap)", "landlock": "in a weaker sandbox (Landlock)",
+         "none": "without a sandbox"}
 
 
 @dataclass(frozen=True)
