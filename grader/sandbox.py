@@ -83,14 +83,15 @@ class Room:
             if copied:
                 self._files = self._base / "files"
                 self._files.mkdir()
-                for file in files:
-                    shutil.copy(file, self._files)
+                # By another process: what a thread here has open to write, a child of another thread has open too,
+                # and then it can't be executed.
+                subprocess.run(["cp", "--", *map(str, files), str(self._files)], capture_output=True, check=True)
             if self.user != -1:
                 self._base.chmod(0o711)
                 os.chown(self.folder, self.user, self.user)
-        except OSError:
+        except (OSError, subprocess.CalledProcessError) as error:
             self.close()
-            raise
+            raise OSError(f"can't prepare {self._base}: {error}") from error
 
     def command(self) -> list[str]:
         """The words before the launcher's own options. They are for the folder `folder`."""

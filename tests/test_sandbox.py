@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -18,22 +20,40 @@ REFUSED = ["unshare", "--user", "--map-root-user", "sh", "-c",
            'echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "$@"', "sh"]
 
 
-def without_namespaces(*words: str) -> subprocess.CompletedProcess[str]:
+REFUSED_TO_ROOT = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all"]       # as in many containers
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can choose another user")
+LIMITED = [pytest.param(REFUSED, id="plain"), pytest.param(REFUSED_TO_ROOT, id="root", marks=AS_ROOT)]
+
+
+def without_namespaces(*words: str, refused: Sequence[str] = REFUSED) -> subprocess.CompletedProcess[str]:
     """The grader where new namespaces are refused."""
-    return subprocess.run([*REFUSED, sys.executable, "-m", "grader", *words], cwd=KIT, capture_output=True, text=True)
+    return subprocess.run([*refused, sys.executable, "-m", "grader", *words], cwd=KIT, capture_output=True, text=True)
 
 
 def test_it_is_used_where_it_works() -> None:
     assert grade_tree(KIT / "solutions", "lab1", "--sandbox", "require").report["sandbox"] == "bubblewrap"
 
 
-def test_namespaces_refused_all_still_runs_and_it_is_said() -> None:
-    done = without_namespaces("grade", "--from", "solutions", "--json", "-")
+@pytest.mark.parametrize("refused", LIMITED)
+def test_namespaces_refused_landlock_holds_all_and_it_is_said(refused: Sequence[str], tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    done = without_namespaces("grade", "--from", "solutions", "--json", "-", "--markdown", str(summary), refused=refused)
     report = json.loads(done.stdout)
     statuses = Counter(test["status"] for lab in report["labs"] for stage in lab["stages"] for test in stage["tests"])
     assert set(statuses) <= {"passed", "not_tried"}, done.stderr
     assert statuses["not_tried"] <= 1           # a peer goes deaf by a filter, which some systems allow to root alone
-    assert report["sandbox"] == "none"
+    assert report["sandbox"] == "landlock" and report["sandbox_why"].startswith("this system refuses a network namespace")
+    assert "A weaker sandbox, Landlock: this system refuses a network namespace" in " ".join(done.stderr.split())
+    assert "Graded in a weaker sandbox, Landlock: this system refuses a network namespace" in summary.read_text()
+
+
+def test_neither_namespaces_nor_landlock() -> None:
+    """A kernel without Landlock: a filter of system calls says so (Bad system call numbers end in ENOSYS)."""
+    words = [*REFUSED, sys.executable, "-c", WITHOUT_LANDLOCK, "grade", "lab1", "--from", "solutions", "--json", "-"]
+    done = subprocess.run(words, cwd=KIT, capture_output=True, text=True)
+    report = json.loads(done.stdout)
+    assert report["sandbox"] == "none" and report["score"] == 100
+    assert "Landlock: Function not implemented" in report["sandbox_why"]
     assert "No sandbox: this system refuses a network namespace" in " ".join(done.stderr.split())
 
 
@@ -61,19 +81,33 @@ def test_a_tool_is_missing(tmp_path: os.PathLike[str], tool: str, said: str) -> 
     assert said in " ".join(done.stderr.split())
     statuses = {test["status"] for stage in report["labs"][0]["stages"] for test in stage["tests"]}
     assert statuses == ({"passed"} if tool == "bwrap" else {"passed", "not_tried"})
+    assert report["sandbox"] == ("landlock" if tool == "bwrap" else "bubblewrap")
 
+
+WITHOUT_LANDLOCK = """
+import ctypes, runpy, struct, sys
+rules = [(0x20, 0, 0, 0), (0x35, 0, 2, 444), (0x25, 1, 0, 446), (6, 0, 0, 0x50000 | 38), (6, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+program = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(rules), ctypes.addressof(code)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0                   # PR_SET_NO_NEW_PRIVS
+assert prctl(22, 2, ctypes.c_void_p(ctypes.addressof(program)), 0, 0) == 0      # PR_SET_SECCOMP, a filter
+sys.argv[0] = "grader"
+runpy.run_module("grader", run_name="__main__", alter_sys=True)
+"""
 
 CURIOUS = """
     char byte;
     int leaks = 0;
     const char *secrets[] = {"/etc/shadow", "/etc/passwd", "%s/solutions/lab1_client_send/client_send.c",
-                             "%s/labs/lab1_client_send/suite.c", "/proc/1/environ", "/proc/1/mem"};
-    for (int i = 0; i < 6; i++) {
+                             "%s/labs/lab1_client_send/suite.c", "/proc/1/environ", "/proc/1/mem",
+                             "/etc/hostname"};
+    for (int i = 0; i < 7; i++) {
         int file = open(secrets[i], O_RDONLY);
         leaks += file != -1 && read(file, &byte, 1) == 1;
     }
-    leaks += getuid() == 0;
-    leaks += kill(1, 0) == 0;
+    leaks += kill(1, 0) == 0 || kill(getppid(), 0) == 0;
+    leaks += open("%s/build/planted", O_WRONLY | O_CREAT, 0600) != -1;
     leaks += getenv("SOCKLAB_CHANNEL") != NULL;
     if (leaks > 0) {
         errno = EPERM;
@@ -82,10 +116,43 @@ CURIOUS = """
 """
 
 
-def test_the_program_sees_and_reaches_little() -> None:
+@pytest.mark.parametrize("refused", [pytest.param([], id="bubblewrap"), *LIMITED])
+def test_the_program_sees_and_reaches_little(refused: Sequence[str], tmp_path: Path) -> None:
+    assert grade_curious(refused, tmp_path, "--sandbox", "auto") == "passed"
+
+
+def test_without_a_sandbox_it_sees_more(tmp_path: Path) -> None:
+    """What the test above looks for is there."""
+    assert grade_curious([], tmp_path, "--sandbox", "off") == "failed"
+
+
+def grade_curious(refused: Sequence[str], folder: Path, *words: str) -> str:
+    """The status of a test in which the program looks around and fails where it finds something."""
     text = solution(LAB).replace("    const char *next = data;\n",
                                  "    const char *next = data;\n" + CURIOUS.replace("%s", str(KIT)))
-    graded = grade_source(LAB, "#include <fcntl.h>\n#include <signal.h>\n#include <stdlib.h>\n" + text)
+    place = folder / LAB.folder.name / LAB.file_name
+    place.parent.mkdir()
+    place.write_text("#include <fcntl.h>\n#include <signal.h>\n#include <stdlib.h>\n" + text)
+    done = without_namespaces("grade", "lab1", "--from", str(folder), "--only", "sending_text/a_short_text_arrives",
+                              "--json", "-", *words, refused=refused)
+    (KIT / "build" / "planted").unlink(missing_ok=True)
+    stages = json.loads(done.stdout)["labs"][0]["stages"]
+    return next(test["status"] for stage in stages for test in stage["tests"] if test["test"] == "a_short_text_arrives")
+
+
+USER = """
+    if (getuid() == 0) {
+        errno = EPERM;
+        return -1;
+    }
+"""
+
+
+@AS_ROOT
+@pytest.mark.parametrize("words", [[], ["--sandbox", "off"]])
+def test_as_root_the_program_is_another_user(words: list[str]) -> None:
+    text = solution(LAB).replace("    const char *next = data;\n", "    const char *next = data;\n" + USER)
+    graded = grade_source(LAB, text, "--only", "sending_text/a_short_text_arrives", *words)
     assert graded.tests("lab1")["sending_text/a_short_text_arrives"]["status"] == "passed", graded.errors
 
 
