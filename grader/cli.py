@@ -26,6 +26,7 @@ from pathlib import Path
 
 from . import build, files, grade, keep, keeper, kernel, last, sandbox
 from .catalog import KIT, CatalogError, Lab, find_labs
+from .command import Parser, complain
 from .report import brief, jsonreport, terminal
 from .report.screen import Screen
 from .verdict import LabResult, judge
@@ -53,7 +54,7 @@ def _guarded(work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
     except Exception as error:      # one line, so that it can't look like the student's mistake
-        return _complain(f"the grader failed: {grade.describe(error)}", FAILED)
+        return complain(f"the grader failed: {grade.describe(error)}", FAILED)
 
 
 def _command(words: list[str]) -> int:
@@ -66,8 +67,8 @@ def _command(words: list[str]) -> int:
     return keeper.run(lambda: _guarded(lambda: _grade(options)))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="grader", allow_abbrev=False)
+def _parser() -> Parser:
+    parser = Parser(prog="grader", allow_abbrev=False)
     command = parser.add_subparsers(dest="command", required=True).add_parser("grade", allow_abbrev=False)
     command.add_argument("labs", nargs="*", metavar="LAB", help="lab1, lab3, ...; none: all")
     command.add_argument("--from", dest="tree", default=str(OWN_TREE), metavar="DIR",
@@ -97,15 +98,10 @@ def _grade(options: argparse.Namespace) -> int:
     try:
         return _grade_labs(options, screen)
     except Cannot as error:
-        return _complain(str(error), CANNOT)
+        return complain(str(error), CANNOT)
     except (CatalogError, build.BuildError) as error:
         missing = isinstance(error, build.MissingTool)
-        return _complain(str(error), CANNOT if missing else FAILED)
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"socklab: {message}", file=sys.stderr)
-    return status
+        return complain(str(error), CANNOT if missing else FAILED)
 
 
 def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
@@ -299,7 +295,7 @@ def _status(results: tuple[LabResult, ...]) -> int:
 
 def _annotate(words: list[str]) -> int:
     from .report import markdown
-    parser = argparse.ArgumentParser(prog="grader annotate")
+    parser = Parser(prog="grader annotate")
     parser.add_argument("report", help="the file that grade --json wrote")
     parser.add_argument("--folder", default="labs", help="where the labs lie in the repository")
     options = parser.parse_args(words)
@@ -307,7 +303,7 @@ def _annotate(words: list[str]) -> int:
         report = json.loads(Path(options.report).read_text(encoding="utf-8"))
         lines = markdown.annotate(report, options.folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return _complain(f"{options.report} is no report of grade --json: {error}", CANNOT)
+        return complain(f"{options.report} is no report of grade --json: {error}", CANNOT)
     for line in lines:
         print(line)
     return 0

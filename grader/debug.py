@@ -8,7 +8,6 @@ that run. Nothing of the test knows a clock as long as gdb is there.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -20,6 +19,7 @@ from types import FrameType
 from . import build, grade, hint, kernel, last, sandbox
 from .build import GIVEN
 from .catalog import KIT, CatalogError, Lab, find_labs
+from .command import Parser, complain
 from .debugger import Debugger
 from .evidence import Evidence, Location
 from .report.screen import Screen
@@ -31,7 +31,7 @@ NO_GDB = "gdb isn't installed: sudo apt install gdb, and then make debug once mo
 
 def main(words: list[str]) -> int:
     """Debugs one test; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="grader debug", allow_abbrev=False)
+    parser = Parser(prog="grader debug", allow_abbrev=False)
     parser.add_argument("lab", metavar="LAB", help="lab1, lab3, ...")
     parser.add_argument("--only", metavar="STAGE/TEST", help="the test; else the first that failed in the last grade")
     options = parser.parse_args(words)
@@ -40,15 +40,15 @@ def main(words: list[str]) -> int:
     try:
         labs = {lab.id: lab for lab in find_labs()}
         if options.lab not in labs:
-            return _complain(f"no {options.lab}: there are {', '.join(labs)}")
+            return complain(f"no {options.lab}: there are {', '.join(labs)}", CANNOT)
         if shutil.which("gdb") is None:
-            return _complain(NO_GDB)
+            return complain(NO_GDB, CANNOT)
         build.check_tools()
         return _choose(labs[options.lab], options.only)
     except (build.MissingTool, build.SubmissionError, grade.NoSuchTest) as error:
-        return _complain(str(error))
+        return complain(str(error), CANNOT)
     except (CatalogError, build.BuildError) as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -57,11 +57,6 @@ def _end(number: int, frame: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
     os._exit(128 + number)
-
-
-def _complain(message: str, status: int = CANNOT) -> int:
-    print(f"socklab: {message}", file=sys.stderr)
-    return status
 
 
 def _choose(lab: Lab, only: str | None) -> int:
@@ -73,16 +68,16 @@ def _choose(lab: Lab, only: str | None) -> int:
             return status
         failed = last.first_failure(report)
         if report["compile"]:
-            return _complain(f"it doesn't compile: {report['compile']['message']}")
+            return complain(f"it doesn't compile: {report['compile']['message']}", CANNOT)
         if failed is None:
-            return _complain(f"no test of {lab.id} failed; ONLY=stage/test names one to debug all the same")
+            return complain(f"no test of {lab.id} failed; ONLY=stage/test names one to debug all the same", CANNOT)
         only = f"{failed[0]['stage']}/{failed[1]['test']}"
     box = sandbox.prepare("auto", build.launcher)           # for its network: the ports of a test are its own
     order = grade.Order(KIT / "labs", os.urandom(4).hex(), box, (only,))
     seen = grade.grade_lab(lab, order, lambda *done: None)
     refused = _refusal(seen, only)
     if refused:
-        return _complain(refused)
+        return complain(refused, CANNOT)
     return _debug(screen, lab, order, _test(seen, only))
 
 
@@ -112,7 +107,7 @@ def _debug(screen: Screen, lab: Lab, order: grade.Order, test: TestResult) -> in
     # Without bubblewrap: gdb and the program see the same files and the same process numbers.
     plain = replace(order, sandbox=sandbox.Sandbox("none", "a debugger is there"), debugger=debugger)
     result = grade.grade_lab(lab, plain, lambda *done: None)
-    return _complain(f"the grader failed: {result.trouble}", FAILED) if result.trouble else DONE
+    return complain(f"the grader failed: {result.trouble}", FAILED) if result.trouble else DONE
 
 
 def _say(screen: Screen, text: str) -> None:

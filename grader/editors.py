@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from . import build
 from .catalog import KIT, CatalogError, Lab, find_labs
+from .command import Parser, complain
 from .files import write
 
 PLACE = KIT / "compile_commands.json"
@@ -18,16 +17,14 @@ DONE, CANNOT, FAILED = 0, 2, 3
 
 def main(words: list[str]) -> int:
     """Writes the file; returns the exit status."""
-    argparse.ArgumentParser(prog="grader editors", allow_abbrev=False).parse_args(words)
+    Parser(prog="grader editors", allow_abbrev=False).parse_args(words)
     try:
         entries = [*commands(find_labs())]
         write(PLACE, json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
     except CatalogError as error:
-        print(f"socklab: {error}", file=sys.stderr)
-        return FAILED
+        return complain(str(error), FAILED)
     except OSError as error:
-        print(f"socklab: can't write {PLACE.name}: {error.strerror}", file=sys.stderr)
-        return CANNOT
+        return complain(f"can't write {PLACE.name}: {error.strerror}", CANNOT)
     print(f"{PLACE.name} is written: {len(entries)} files. clangd reads it when it starts.")
     return DONE
 

@@ -9,7 +9,6 @@ build/labN/hints.json, by stage and cause: another mistake begins with its first
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 from . import guide, last
 from .catalog import KIT, CatalogError, Lab, Stage, find_labs
+from .command import Parser, complain
 from .files import write
 from .report.screen import Screen
 
@@ -38,21 +38,16 @@ class Hint:
 
 def main(words: list[str]) -> int:
     """Shows a hint; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="grader hint", allow_abbrev=False)
+    parser = Parser(prog="grader hint", allow_abbrev=False)
     parser.add_argument("lab", metavar="LAB", help="lab1, lab3, ...")
     try:
         labs = {lab.id: lab for lab in find_labs()}
     except CatalogError as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED)
     wanted = parser.parse_args(words).lab
     if wanted not in labs:
-        return _complain(f"no {wanted}: there are {', '.join(labs)}", CANNOT)
+        return complain(f"no {wanted}: there are {', '.join(labs)}", CANNOT)
     return _hint(labs[wanted], Screen(sys.stdout))
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"socklab: {message}", file=sys.stderr)
-    return status
 
 
 def _hint(lab: Lab, screen: Screen) -> int:
@@ -86,7 +81,7 @@ def report_of(lab: Lab, screen: Screen) -> tuple[dict[str, Any] | None, int]:
     found = last.read(lab)
     if found is None:
         sys.stdout.write(done.stdout.decode(errors="replace"))
-        return None, done.returncode if done.returncode in (CANNOT, FAILED) else _complain(
+        return None, done.returncode if done.returncode in (CANNOT, FAILED) else complain(
             f"{lab.id}'s file changed while it was graded: once more", CANNOT)
     return found, DONE
 

@@ -9,8 +9,10 @@ import sys
 import threading
 import time
 
+from .command import Parser, complain
 from .conversation import PeerEvent
 from .peers import Peer, PeerBroken
+from .safe import terminal
 from .script import Door, ScriptError, Stay, WaitForGo, parse
 from .text import count, quote
 
@@ -48,8 +50,8 @@ def main(argv: list[str]) -> int:
         peer.close()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python3 -m grader peer", description="A scripted peer. docs/peers.md has the language."
     )
     parser.add_argument("script", metavar="SCRIPT", help="""what it does, as in "send 'hello'; close" """)
@@ -60,8 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _cannot(message: str) -> int:
-    print(f"peer: {message}", file=sys.stderr)
-    return CANNOT
+    return complain(message, CANNOT, "peer")
 
 
 def _peer(args: argparse.Namespace) -> Peer:
@@ -86,7 +87,7 @@ class _Printer:
     def __call__(self, event: PeerEvent) -> None:
         seconds = (event.time_ns - self._began) / 1e9
         which = f"[{event.connection + 1}] " if self._several else ""
-        print(f"{seconds:9.3f} s  {which}{_said(event)}", flush=True)
+        print(f"{seconds:9.3f} s  {which}{terminal(_said(event))}", flush=True)
 
 
 def _said(event: PeerEvent) -> str:
@@ -143,5 +144,5 @@ def _result(peer: Peer) -> int:
     outcome = peer.outcome
     if outcome.happy:
         return HAPPY
-    print(f"the script did not run to its end: the peer {outcome.trouble}")
+    print(terminal(f"the script did not run to its end: the peer {outcome.trouble}"))
     return UNHAPPY if peer.finished else STOPPED

@@ -188,21 +188,22 @@ def _locate(wanted: Sequence[int], program: Path) -> dict[int, list[Place]]:
     if not wanted:
         return {}
     try:
-        answer = subprocess.run(["addr2line", "-a", "-i", "-f", "-e", program], input="".join(f"{site:#x}\n" for site in wanted),
-                                capture_output=True, text=True, errors="replace", timeout=30,
+        answer = subprocess.run(["addr2line", "-a", "-i", "-f", "-e", program], capture_output=True, timeout=30,
+                                input="".join(f"{site:#x}\n" for site in wanted).encode(),
                                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError):
         return {}                       # lines explain a verdict; none rests on them
+    said = answer.stdout.decode(errors="replace")
     places: dict[int, list[Place]] = {}
-    for site, block in zip(wanted, re.split(r"^0x[0-9a-f]+\n", answer.stdout, flags=re.MULTILINE)[1:]):
-        lines = block.splitlines()
+    for site, block in zip(wanted, re.split(r"^0x[0-9a-f]+\n", said, flags=re.MULTILINE)[1:]):
+        lines = block.split("\n")
         places[site] = [place for function, line in zip(lines[::2], lines[1::2]) if (place := _place(function, line))]
     return places
 
 
 def _place(function: str, line: str) -> Place | None:
     """What two lines of addr2line's say; None where it doesn't know."""
-    found = re.match(r"(.*):(\d+)(?: \(discriminator \d+\))?$", line)
+    found = re.match(r"(.*):(\d{1,9})(?: \(discriminator \d+\))?$", line)
     name, number = (Path(found[1]).name, int(found[2])) if found else ("??", 0)
     if not number or name == "??":
         return None

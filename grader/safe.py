@@ -22,7 +22,7 @@ _NAMES = {"\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v":
 # Printable by Unicode's categories, and yet nobody sees them.
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 # What a runner obeys: "::name …::" where a line begins, "##[name]" anywhere.
-_COMMAND = re.compile(r"(?<!\S)::(?=[\w-].*?::)")
+_COMMAND = re.compile(r"(?<!\S)::(?=[A-Za-z-]+(?:\s.*?)?::)")
 _BRACKET = re.compile(r"##(?=\[)")
 _DIRECTIVE = re.compile(r"\[\[(?=\s*\w+\s*\|)")     # "[[ATTACHMENT|/etc/passwd]]", which Jenkins and GitLab obey
 _FORMULA = re.compile(r"[\s'\"]*[-=+@\uff1d\uff0b\uff0d\uff20|%]|[\t\r\n]")
@@ -63,11 +63,6 @@ def terminal(text: str) -> str:
     """For a line on a terminal, or in a runner's log: nothing in it is a workflow command, wherever a line breaks at
     a blank."""
     return _BRACKET.sub(r"#\\x23", _COMMAND.sub(r"\\x3a:", visible(text)))
-
-
-def commands(text: str) -> bool:
-    """Whether a runner would obey a line that begins with this text."""
-    return bool(_COMMAND.match(text))
 
 
 def github_message(text: str) -> str:

@@ -10,7 +10,6 @@ Status: 0 the program has run, whatever became of it; 130 Ctrl-C ended it; 2 it 
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import shlex
@@ -25,6 +24,7 @@ from types import FrameType
 
 from . import build, files, kernel
 from .catalog import KIT, CatalogError, Lab, find_labs
+from .command import Parser, complain
 from .evidence import Call, Location, RunSeen, Trouble
 from .ladder import Ladder, Rung, choose, draw_svg
 from .ladder.byhand import Met, folded, heading, rungs_of
@@ -48,7 +48,7 @@ Place = tuple[Location | None, str | None]
 def main(words: list[str]) -> int:
     """Traces one program; returns the exit status."""
     own = words.index("--") if "--" in words else len(words)
-    parser = argparse.ArgumentParser(prog="grader trace", allow_abbrev=False, usage='%(prog)s LAB [--from DIR] '
+    parser = Parser(prog="grader trace", allow_abbrev=False, usage='%(prog)s LAB [--from DIR] '
                                      '[--args "WORDS" | -- WORD...]')
     parser.add_argument("lab", metavar="LAB", help="lab1, lab3, ...")
     parser.add_argument("--from", dest="tree", default=str(KIT / "labs"), metavar="DIR", help="a tree laid out like labs/")
@@ -57,26 +57,21 @@ def main(words: list[str]) -> int:
     try:
         labs = {lab.id: lab for lab in find_labs()}
         if options.lab not in labs:
-            return _complain(f"no {options.lab}: there are {', '.join(labs)}")
+            return complain(f"no {options.lab}: there are {', '.join(labs)}", CANNOT)
         lab = labs[options.lab]
         arguments = [*_split(options.args), *words[own + 1:]]
         programs = build.student_programs(lab, build.read_submission(lab, Path(options.tree)))
         return Trace(lab, programs.main, arguments, Screen(sys.stderr)).run()
     except build.CompileError as error:
-        return _complain(f"it doesn't compile: {error.message}")
+        return complain(f"it doesn't compile: {error.message}", CANNOT)
     except (Cannot, build.MissingTool, build.SubmissionError) as error:
-        return _complain(str(error))
+        return complain(str(error), CANNOT)
     except (CatalogError, build.BuildError) as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED)
 
 
 class Cannot(Exception):
     """There is nothing to run: one line that says why."""
-
-
-def _complain(message: str, status: int = CANNOT) -> int:
-    Screen(sys.stderr).line(f"socklab: {message}")
-    return status
 
 
 def _split(text: str) -> list[str]:

@@ -14,7 +14,7 @@ TOOLS = {
     "helgrind": ("--history-level=full",),      # so that both lines of a race are known
 }
 COMMON = ("--read-inline-info=no", "--child-silent-after-fork=yes", f"--log-fd={LOG_FD}")
-FRAME = re.compile(r"(?:at|by) 0x[0-9A-F]+: (\S+) \(([^():]+\.c):(\d+)\)")
+FRAME = re.compile(r"(?:at|by) 0x[0-9A-F]+: (\S+) \(([^():]+\.c):(\d{1,9})\)")
 RACE = "Possible data race"
 LINE = re.compile(r"^==\d+== ?(.*)$", re.MULTILINE)
 

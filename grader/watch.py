@@ -8,7 +8,6 @@ process is the one that orphans come to (PR_SET_CHILD_SUBREAPER), so it can tell
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import stat
@@ -20,6 +19,7 @@ from types import FrameType
 
 from . import claims, kernel
 from .catalog import KIT, CatalogError, Lab, find_labs
+from .command import Parser, complain
 from .report.screen import Screen
 
 LOOK_EVERY = 0.12                   # seconds between two looks at the files
@@ -32,16 +32,16 @@ Stamps = dict[str, Stamp]
 
 def main(words: list[str]) -> int:
     """Watches until it is interrupted; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="grader watch", allow_abbrev=False)
+    parser = Parser(prog="grader watch", allow_abbrev=False)
     parser.add_argument("lab", nargs="?", metavar="LAB", help="lab1, lab3, ...; none: all")
     parser.add_argument("--brief", action="store_true", help="a line a failure, for editors")
     options = parser.parse_args(words)
     try:
         labs = {lab.id: lab for lab in find_labs()}
     except CatalogError as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED)
     if options.lab is not None and options.lab not in labs:
-        return _complain(f"no {options.lab}: there are {', '.join(labs)}", CANNOT)
+        return complain(f"no {options.lab}: there are {', '.join(labs)}", CANNOT)
     chosen = [labs[options.lab]] if options.lab else list(labs.values())
     screen = Screen(sys.stdout)
     watch = Watch(screen, options.brief)
@@ -56,11 +56,6 @@ def main(words: list[str]) -> int:
         watch.end()
         screen.progress("")
     return 0
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"socklab: {message}", file=sys.stderr)
-    return status
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .. import safe
 from ..report import screen
 from .fold import choose
 from .labels import label
@@ -105,8 +105,7 @@ def describe(ladder: Ladder, rungs: Sequence[Rung]) -> str:
 
 def plain(text: str) -> str:
     """Text that XML takes as text: no markup, no control characters."""
-    clean = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return html.escape(clean)
+    return safe.html(text)
 
 
 def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:

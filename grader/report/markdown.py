@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
+
+from ..safe import github_message, github_property, html, markdown, terminal
 
 MAX_ANNOTATIONS = 10                # GitHub shows about so many a step
 
 
 def summary(report: dict[str, Any]) -> str:
-    """A table of labs and stages, then what failed. All that came from the student is escaped."""
+    """A table of labs and stages, then what failed. What was seen of the student's work is code: nothing else."""
     score = "no mark" if report["score"] is None else f"{report['score']}/{report['max_score']}"
     lines = [f"## socklab: {score}", "", "| lab | stage | points | |", "| --- | --- | --- | --- |"]
     for lab in report["labs"]:
@@ -18,7 +19,7 @@ def summary(report: dict[str, Any]) -> str:
                   for stage in lab["stages"]]
     lines.append("")
     for title, text in failures(report):
-        lines.append(f"- **{_cell(title)}**: {_cell(text)}")
+        lines.append(f"- **{_cell(title)}**: {markdown(text)}")
     if report["sandbox"] != "bubblewrap":
         weaker = "in a weaker sandbox, Landlock" if report["sandbox"] == "landlock" else "without a sandbox"
         why = f": {_cell(report['sandbox_why'])}" if report["sandbox_why"] else ""
@@ -46,10 +47,8 @@ def _mark(status: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that Markdown, HTML and a table take as text."""
-    one_line = " ".join(text.split())
-    plain = "".join(char if char.isprintable() else "?" for char in one_line)
-    return "".join(f"\\{char}" if char in "\\`*_{}[]()#+-!|~:@" else char for char in html.escape(plain, quote=False))
+    """The kit's own words, which Markdown, HTML and a table take as text."""
+    return "".join(f"\\{char}" if char in "\\`*_{}[]()#+-!|~:@$." else char for char in html(terminal(text)))
 
 
 def annotate(report: dict[str, Any], folder: str) -> list[str]:
@@ -71,13 +70,4 @@ def annotate(report: dict[str, Any], folder: str) -> list[str]:
 
 
 def _annotation(path: str, line: int, title: str, message: str) -> str:
-    return f"::error file={_property(path)},line={line},title={_property(title)}::{_data(message)}"
-
-
-def _data(text: str) -> str:
-    clean = "".join(char if char.isprintable() or char in "\r\n" else "?" for char in text)
-    return clean.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return f"::error file={github_property(path)},line={line},title={github_property(title)}::{github_message(message)}"

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
+from ..safe import terminal
+
 ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "...", "█": "#", "░": ".", "►": ">", "◄": "<", "─": "-", "│": "|", "“": '"', "”": '"',
          "’": "'", "–": "-", "—": "-", "×": "x", "→": "->"}
 COLOURS = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2"}
@@ -37,6 +39,7 @@ def wrap(text: str, columns: int) -> list[str]:
             lines.append(line)
         while width(word) > columns:
             cut = _fit(word, columns)
+            cut -= cut > 1 and word.startswith("::", cut)   # with these, a line might be a command to a runner
             lines.append(word[:cut])
             word = word[cut:]
         line = word
@@ -71,8 +74,8 @@ class Screen:
         return self._encoding.lower().replace("-", "") in ("utf8", "utf_8")
 
     def safe(self, text: str) -> str:
-        """The text without control characters, in characters that the stream can show."""
-        clean = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+        """The text as data, in characters that the stream can show."""
+        clean = terminal(text)
         if not self._fancy:
             clean = "".join(ASCII.get(char, char) for char in clean)
         return clean.encode(self._encoding, "backslashreplace").decode(self._encoding)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from .. import words
 from ..evidence import Evidence, Location, RunSeen
 from ..ladder import Ladder, draw_lines, ladder_of
+from ..ladder.terminal import clip
 from ..run import signal_words
 from ..text import quote
 from ..verdict import LabResult, StageResult, TestResult
@@ -182,8 +183,8 @@ def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -
     for number in range(max(1, where.line - EXCERPT), min(len(lines), where.line + EXCERPT) + 1):
         mark = "►" if number == where.line else " "
         text = lines[number - 1].expandtabs(4)
-        line = f"{' ' * indent}{mark}{number:>4} │ {text}"
-        screen.line(line if len(line) <= screen.columns else line[:screen.columns - 3] + "…")
+        shown = clip(screen.safe(f"{mark}{number:>4} │ {text}"), screen.columns - indent, screen.safe)
+        screen.line(" " * indent + shown)
 
 
 def show_total(screen: Screen, results: tuple[LabResult, ...], scores: Mapping[str, str], notices: list[str],

@@ -8,6 +8,7 @@ from ...ladder.svg import Layout
 from ...plots import NARROW as PLOT_NARROW
 from ...plots import WIDE as PLOT_WIDE
 from ...plots import queues, timeline
+from ...safe import decode
 from . import hexview
 from .escape import lines, text
 
@@ -79,7 +80,7 @@ def printed(name: str, data: bytes) -> str:
     if not data:
         return ""
     size = "1 byte" if len(data) == 1 else f"{len(data):,} bytes"
-    shown = lines(data[:MOST_PRINTED].decode(errors="backslashreplace"))
+    shown = lines(decode(data[:MOST_PRINTED]))
     more = f"<p>{len(data) - MOST_PRINTED:,} more bytes aren't shown.</p>" if len(data) > MOST_PRINTED else ""
     is_open = " open" if len(data) <= MOST_OPEN else ""
     return (f'<details class="small"{is_open}><summary>What your program wrote to {name}: {size}</summary>'
