@@ -11,7 +11,7 @@ from ..ladder.terminal import clip
 from ..run import signal_words
 from ..text import quote
 from ..verdict import LabResult, StageResult, TestResult
-from .screen import Screen, pad
+from .screen import Screen, pad, width
 
 BAR = 10
 EXCERPT = 1                         # lines of source before and after the marked one
@@ -183,8 +183,8 @@ def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -
     for number in range(max(1, where.line - EXCERPT), min(len(lines), where.line + EXCERPT) + 1):
         mark = "►" if number == where.line else " "
         text = lines[number - 1].expandtabs(4)
-        shown = clip(screen.safe(f"{mark}{number:>4} │ {text}"), screen.columns - indent, screen.safe)
-        screen.line(" " * indent + shown)
+        shown, room = screen.safe(f"{mark}{number:>4} │ {text}"), screen.columns - indent
+        screen.line(" " * indent + (shown if width(shown) <= room else clip(shown, room - 2, screen.safe)))
 
 
 def show_total(screen: Screen, results: tuple[LabResult, ...], scores: Mapping[str, str], notices: list[str],

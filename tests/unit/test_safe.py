@@ -86,7 +86,7 @@ def written(name: str) -> str:
 
 @pytest.mark.parametrize("name", DESTINATIONS)
 def test_the_golden_file(name: str) -> None:
-    assert written(name).encode() == (GOLDEN / f"{name}.txt").read_bytes()
+    assert written(name).encode() == (GOLDEN / f"{name}.shown").read_bytes()
 
 
 @pytest.mark.parametrize("name", DESTINATIONS)
@@ -167,4 +167,4 @@ def test_json_says_what_was_said(entry: str) -> None:
 if __name__ == "__main__":
     GOLDEN.mkdir(parents=True, exist_ok=True)
     for destination in DESTINATIONS:
-        (GOLDEN / f"{destination}.txt").write_text(written(destination), encoding="utf-8", newline="")
+        (GOLDEN / f"{destination}.shown").write_text(written(destination), encoding="utf-8", newline="")
