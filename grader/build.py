@@ -318,7 +318,7 @@ def _build_student(lab: Lab, words: Sequence[str], cwd: Path) -> None:
 
 def _first_error(lab: Lab, said: str) -> CompileError:
     name = re.escape(lab.file_name)
-    match = re.search(rf"^(?:.*/)?{name}:(\d{1,9}):(?:\d+:)? (?:fatal )?error: (.*)$", said, re.MULTILINE)
+    match = re.search(rf"^(?:.*/)?{name}:(\d{{1,9}}):(?:\d+:)? (?:fatal )?error: (.*)$", said, re.MULTILINE)
     if match:
         return CompileError(f"{lab.file_name}:{match[1]}: {match[2]}", Location(lab.file_name, int(match[1])))
     missing = re.search(r"undefined reference to [`']([^']+)'", said)
