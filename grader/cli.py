@@ -8,6 +8,8 @@
     python3 -m grader debug LAB         gdb on the student's program in a failing test
     python3 -m grader editors           compile_commands.json for clangd
     python3 -m grader annotate REPORT   GitHub annotations from a JSON report
+    python3 -m grader class SUBMISSIONS --out OUT   grades a class
+    python3 -m grader merge OUT... --out OUT        puts shards of a class together
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ KIT_NAME = "socklab 1"
 PROGRESS = KIT / "build" / "progress.json"
 OWN_TREE = KIT / "labs"
 OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors",
-          "trace": "trace"}
+          "trace": "trace", "class": "classroom.command", "merge": "classroom.merge"}
 
 
 def main(words: list[str]) -> int:

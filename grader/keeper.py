@@ -23,10 +23,10 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 PR_SET_PDEATHSIG = 1
 
 
-def run(work: Callable[[], int]) -> int:
+def run(work: Callable[[], int], left: str = "nothing was graded") -> int:
     """The exit status of work(), done in a child; 128 and the signal's number where a signal came first.
 
-    Where the child ends without having finished, the grader has failed: 3, and a line on standard error.
+    left: what the user is told of the work that was interrupted. Where the child ends without having finished, the grader has failed: 3, and a line on standard error.
     """
     try:
         folder, lock = claims.make()
@@ -50,7 +50,7 @@ def run(work: Callable[[], int]) -> int:
     finally:
         claims.remove(folder)
         os.close(lock)
-    return ended if ended >= 0 else _tell(-ended, wanted)
+    return ended if ended >= 0 else _tell(-ended, wanted, left)
 
 
 def _be_child(keeper: int, mask: set[int | signal.Signals], folder: Path, work: Callable[[], int]) -> None:
@@ -89,13 +89,13 @@ def _wait(child: int, interrupts: set[signal.Signals]) -> int:
                 return os.waitstatus_to_exitcode(found[1])
 
 
-def _tell(number: int, interrupts: set[signal.Signals]) -> int:
+def _tell(number: int, interrupts: set[signal.Signals], left: str) -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     if number not in interrupts:
         return _complain(f"the grader failed: it was killed by {signal_name(number)}. Is the machine out of memory? "
-                         "Nothing was graded; try again.")
-    print(f"socklab: interrupted by {signal_name(number)}: nothing was graded", file=sys.stderr)
+                         f"{left.capitalize()}; try again.")
+    print(f"socklab: interrupted by {signal_name(number)}: {left}", file=sys.stderr)
     return 128 + number
 
 

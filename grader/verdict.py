@@ -73,7 +73,7 @@ class StageResult:
     @property
     def status(self) -> str:
         """ "passed", "failed" or "not_tried"."""
-        if all(test.status == "passed" for test in self.tests):
+        if self.tests and all(test.status == "passed" for test in self.tests):
             return "passed"
         return NOT_TRIED if all(test.status == NOT_TRIED for test in self.tests) else "failed"
 
