@@ -6,6 +6,12 @@ if sys.version_info < (3, 11):
     print("socklab needs Python 3.11 or newer; this is " + sys.version.split()[0], file=sys.stderr)
     sys.exit(2)
 
-from .cli import main
+try:
+    from .cli import main
+except KeyboardInterrupt:
+    sys.exit(130)
+except MemoryError:
+    print("socklab: the grader failed: out of memory", file=sys.stderr)
+    sys.exit(3)
 
 sys.exit(main(sys.argv[1:]))

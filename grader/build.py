@@ -7,6 +7,7 @@ what they can and disturb nothing.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -23,9 +24,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from . import claims
+from . import claims, trouble
 from .catalog import KIT, Lab
 from .evidence import Location
+from .pace import scaled
 from .recording import link_flags
 
 CACHE = KIT / "build" / "cache"
@@ -34,6 +36,7 @@ IN_USE_SECONDS = 1800
 COMPILER_SECONDS = 20
 MAX_SOURCE = 1 << 20
 MAX_LOG = 64 << 10
+ROOM = 8 << 20                       # bytes: more than the two programs of any lab take
 
 STUDENT_FLAGS = ("-std=gnu11", "-g", "-O1", "-fno-optimize-sibling-calls", "-fno-omit-frame-pointer",
                  "-U_FORTIFY_SOURCE", "-pthread", "-Wall", "-Wextra")
@@ -90,8 +93,17 @@ def _cached(name: str, inputs: Sequence[Path], words: Sequence[str], make: Calla
     if place.is_dir():
         os.utime(place)                 # prune() drops what was not used for long
         return place
+    try:
+        _make_whole(place, make)
+    except OSError as error:
+        raise BuildError(f"can't build {name} in build/cache: {trouble.describe(error)}") from error
+    return place
+
+
+def _make_whole(place: Path, make: Callable[[Path], None]) -> None:
+    """Makes it aside, then gives it its name. Raises OSError and what make() raises."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    aside = CACHE / f".{name}-{secrets.token_hex(4)}"
+    aside = CACHE / f".{place.name}-{secrets.token_hex(4)}"
     with claims.aside(aside):
         try:
             aside.mkdir(0o700)
@@ -104,7 +116,6 @@ def _cached(name: str, inputs: Sequence[Path], words: Sequence[str], make: Calla
                     raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    return place
 
 
 def prune() -> None:
@@ -112,7 +123,10 @@ def prune() -> None:
     used = sorted(((_last_use(path), path) for path in CACHE.glob("*-*")), reverse=True)
     for when, path in used[KEPT:]:
         if when < time.time() - IN_USE_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+            gone = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+            with claims.aside(gone), contextlib.suppress(OSError):      # another grade may drop it, too
+                path.rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
 
 
 def _last_use(path: Path) -> float:
@@ -153,7 +167,7 @@ def _run(words: Sequence[str], cwd: Path) -> tuple[int, str]:
                               stdout=log, stderr=log, start_new_session=True) as process:
             _limit(process.pid)
             try:
-                status = process.wait(timeout=COMPILER_SECONDS)
+                status = process.wait(timeout=scaled(COMPILER_SECONDS))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 status = -9
@@ -162,8 +176,9 @@ def _run(words: Sequence[str], cwd: Path) -> tuple[int, str]:
 
 
 def _limit(pid: int) -> None:
+    seconds = round(scaled(COMPILER_SECONDS))
     try:
-        resource.prlimit(pid, resource.RLIMIT_CPU, (COMPILER_SECONDS, COMPILER_SECONDS))
+        resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (256 << 20, 256 << 20))
         resource.prlimit(pid, resource.RLIMIT_AS, (2 << 30, 2 << 30))
     except ProcessLookupError:
@@ -174,6 +189,7 @@ def _build_kit(words: Sequence[str], cwd: Path, tool: str = "") -> None:
     """Runs the compiler, or another tool of those that come with it. Raises BuildError."""
     status, said = _run([tool or compiler(), *words], cwd)
     if status != 0:
+        _check_room(cwd)
         first = next((line for line in said.splitlines() if "error" in line or "cannot find" in line), said.strip())
         raise BuildError(f"the kit's own code doesn't compile: {first}")
 
@@ -238,6 +254,8 @@ def suite(lab: Lab) -> Path:
         _build_kit([*objects, "-lcriterion", "-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-o", "suite"], folder)
         _stand_in_for_libgit2(folder)
         listed = subprocess.run([folder / "suite"], env={"SOCKLAB_LIST": "1"}, capture_output=True, timeout=30)
+        if listed.returncode != 0 or not listed.stdout:
+            raise BuildError(f"the suite of {lab.id} doesn't list its tests (status {listed.returncode})")
         (folder / "tests.tsv").write_bytes(listed.stdout)
 
     inputs = [*sources, C / "libgit2_stub.c", *C.glob("suite*.h"), *lab.folder.glob("suite*.h")]
@@ -310,10 +328,33 @@ def student_programs(lab: Lab, source: bytes, for_helgrind: bool = False, debugg
 
 def _build_student(lab: Lab, words: Sequence[str], cwd: Path) -> None:
     status, said = _run([compiler(), *words], cwd)
+    if status != 0:
+        _check_compiler(cwd, [Path(word) for word in words if word.startswith("/")])
     if status == -9:
-        raise CompileError(f"{lab.file_name}: the compiler took more than {COMPILER_SECONDS} s and was stopped", None)
+        raise CompileError(f"{lab.file_name}: the compiler took more than {scaled(COMPILER_SECONDS):g} s and was stopped", None)
     if status != 0:
         raise _first_error(lab, said)
+
+
+def _check_compiler(cwd: Path, inputs: Iterable[Path]) -> None:
+    """After a student's file didn't build: raises BuildError where nothing would, because of the kit or this machine."""
+    for path in inputs:
+        if not path.exists():
+            raise BuildError(f"{path.name} has gone from build/cache while it was needed (make clean?): grade again")
+    _check_room(cwd)
+    try:
+        (cwd / "check.c").write_text("int main(void)\n{\n    return 0;\n}\n")
+    except OSError as error:
+        raise BuildError(f"there is no room to compile: {trouble.describe(error)}") from error
+    _build_kit(["check.c", "-pthread", "-o", "check"], cwd)
+
+
+def _check_room(cwd: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=cwd) as file:
+            os.posix_fallocate(file.fileno(), 0, ROOM)
+    except OSError as error:
+        raise BuildError(f"there is no room to compile: {trouble.describe(error)}") from error
 
 
 def _first_error(lab: Lab, said: str) -> CompileError:

@@ -6,6 +6,7 @@ grader/c/suite.c is the other side.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -13,6 +14,8 @@ import struct
 import tempfile
 import threading
 from collections.abc import Callable
+
+from . import trouble
 
 MAX_FRAME = 256 << 20
 LONGEST_FOLDER = 60                 # a socket's name holds 107 bytes
@@ -74,8 +77,8 @@ class Server:
     socket's name. close() ends it and waits for the threads.
     """
 
-    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
-        self._serve = serve
+    def __init__(self, serve: Callable[[socket.socket], None], fail: Callable[[str], None]) -> None:
+        self._serve, self._fail, self._closing = serve, fail, False
         usual = tempfile.gettempdir()
         self._folder = tempfile.mkdtemp(prefix="socklab-", dir=usual if len(os.fsencode(usual)) <= LONGEST_FOLDER else "/tmp")
         self.path = os.path.join(self._folder, "channel")
@@ -91,11 +94,14 @@ class Server:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
+                thread = threading.Thread(target=self._serve_one, args=(connection,), daemon=True)
+                thread.start()
+            except (OSError, RuntimeError) as error:
+                if not self._closing:
+                    self._fail(trouble.describe(error))
+                    self._listener.close()          # so that no test waits for an answer
                 return
-            thread = threading.Thread(target=self._serve_one, args=(connection,), daemon=True)
             self._threads.append(thread)
-            thread.start()
 
     def _serve_one(self, connection: socket.socket) -> None:
         with connection:
@@ -103,9 +109,15 @@ class Server:
 
     def close(self) -> None:
         """Stops accepting, waits for the connections that are left, removes the socket."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._acceptor.join()
-        self._listener.close()
+        self.shut()
         for thread in self._threads:
             thread.join()
+
+    def shut(self) -> None:
+        """Stops accepting and removes the socket; waits for nobody who is served."""
+        self._closing = True
+        with contextlib.suppress(OSError):          # it is closed already
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
+        self._listener.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from . import build, files, grade, keep, keeper, kernel, last, sandbox
+from . import build, files, grade, keep, keeper, kernel, last, pace, sandbox, trouble
 from .catalog import KIT, CatalogError, Lab, find_labs
 from .command import Parser, complain
 from .report import brief, jsonreport, terminal
@@ -34,6 +34,7 @@ from .report.screen import Screen
 from .verdict import LabResult, judge
 
 FULL, LESS, CANNOT, FAILED = 0, 1, 2, 3
+LEAST_MEMORY = 2 << 30              # bytes: the limit is everybody's, and valgrind reserves much
 KIT_NAME = "socklab 1"
 PROGRESS = KIT / "build" / "progress.json"
 OWN_TREE = KIT / "labs"
@@ -56,7 +57,7 @@ def _guarded(work: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return FAILED
     except Exception as error:      # one line, so that it can't look like the student's mistake
-        return complain(f"the grader failed: {grade.describe(error)}", FAILED)
+        return complain(f"the grader failed: {trouble.describe(error)}", FAILED)
 
 
 def _command(words: list[str]) -> int:
@@ -95,11 +96,17 @@ class Cannot(Exception):
 
 def _grade(options: argparse.Namespace) -> int:
     kernel.allow_descriptors()
+    memory = kernel.allowed_memory()
+    if memory is not None and memory < LEAST_MEMORY:
+        return complain(f"a program may have only {memory >> 20} MB of memory here (ulimit -v): grading needs "
+                         f"{LEAST_MEMORY >> 20}, as an unlimited shell gives it", CANNOT)
     taken = "-" in (options.json, options.junit, options.markdown, options.html)
     screen = Screen(sys.stderr if taken else sys.stdout)
     try:
         return _grade_labs(options, screen)
     except Cannot as error:
+        return complain(str(error), CANNOT)
+    except pace.PaceError as error:
         return complain(str(error), CANNOT)
     except (CatalogError, build.BuildError) as error:
         missing = isinstance(error, build.MissingTool)
@@ -113,6 +120,7 @@ def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
     if not tree.is_dir():
         raise Cannot(f"there is no folder {tree}: --from takes one laid out like labs/")
     build.check_tools()
+    pace.slowness()
     box = sandbox.prepare(options.sandbox, build.launcher)
     if box.tier != "bubblewrap" and options.sandbox == "require":
         raise Cannot(f"no full sandbox, and --sandbox require forbids to go on: {box.why}")

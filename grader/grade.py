@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
 import threading
 import time
-import traceback
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections.abc import Callable
@@ -16,13 +17,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import build, causes, channel, valgrind
+from . import build, causes, channel, kernel, pace, valgrind
 from .catalog import CatalogError, Lab
 from .debugger import Debugger
 from .evidence import Evidence
 from .gate import Gate
+from .pace import scaled
 from .sandbox import Sandbox
 from .session import Session, status_of
+from .trouble import describe
 from .verdict import LabResult, Listed, Outcome, judge
 
 SUITE_SECONDS = 120
@@ -68,12 +71,6 @@ def grade_lab(lab: Lab, order: Order, note: Note) -> LabResult:
         return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=str(error))
     except Exception as error:      # a mistake of ours must never look like the student's
         return judge(lab, (), {}, seconds=time.monotonic() - began, trouble=describe(error))
-
-
-def describe(error: Exception) -> str:
-    """An error of the grader's own in one line, with the place."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 
 
 def _grade(lab: Lab, order: Order, began: float, note: Note) -> LabResult:
@@ -139,6 +136,7 @@ class SuiteRun:
         self._progress = progress
         self._lock = threading.Lock()
         self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self._refused: set[tuple[str, str]] = set()     # tests that asked, and weren't to be tried
         self._failures: list[str] = []
         self.lacks: dict[str, str] = {}             # by stage: why a test of it couldn't be tried here
         self._promises = {(test.stage, test.name): test.promise for test in tests}
@@ -147,15 +145,20 @@ class SuiteRun:
     def outcomes(self) -> dict[tuple[str, str], Outcome]:
         """Each test's outcome. Raises CompileError, BuildError and GraderFailure."""
         self._launcher = build.launcher()
-        server = channel.Server(self._serve)
+        server = channel.Server(self._serve, self._fail)
         try:
             with tempfile.TemporaryDirectory(prefix="socklab-") as folder:
-                theirs = self._run_suite(server.path, Path(folder))
+                try:
+                    theirs = self._run_suite(server.path, Path(folder))
+                except GraderFailure:
+                    self._check_failures()      # what went wrong first says more
+                    raise
                 self._programs.result()
                 server.close()
                 self._compare(theirs)
         finally:
             self._gate.close()
+            server.shut()
         return self._outcomes
 
     def _run_suite(self, path: str, folder: Path) -> dict[tuple[str, str], str]:
@@ -182,13 +185,15 @@ class SuiteRun:
         with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL, cwd=report.parent) as process:
             try:
-                process.wait(timeout=None if self._order.debugger else SUITE_SECONDS)
+                process.wait(timeout=None if self._order.debugger else scaled(SUITE_SECONDS))
             except subprocess.TimeoutExpired:
-                process.kill()
-                raise GraderFailure(f"the suite of {self._lab.id} didn't end within {SUITE_SECONDS} s") from None
-            except BaseException:
-                process.kill()
-                raise
+                raise GraderFailure(f"the suite of {self._lab.id} didn't end within {scaled(SUITE_SECONDS):g} s: is the machine "
+                                    f"very slow? {pace.VARIABLE}=3 gives it three times as long") from None
+            finally:
+                if process.poll() is None:
+                    for pid in kernel.family(process.pid):      # its workers too
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
         return read_xml(report)
 
     # ---- one test ---------------------------------------------------------------------------------
@@ -209,6 +214,7 @@ class SuiteRun:
             sock.sendall(channel.pack([b"skip", b"nothing to run"]))
             return
         if not self._gate.admit(stage, test):
+            self._note_refused(stage, test)
             sock.sendall(channel.pack([b"skip", b"an earlier test must pass first"]))
             return
         self._serve_admitted(sock, stage, test, programs)
@@ -229,6 +235,7 @@ class SuiteRun:
             self._fail(f"{stage}/{test}: {describe(error)}")
         else:
             if session.skipped:
+                self._note_refused(stage, test)
                 self.lacks[stage] = session.skipped
             else:
                 self._note(stage, test, outcome_of(session, time.monotonic() - began))
@@ -237,6 +244,10 @@ class SuiteRun:
                 session.debugger.test_is_over(session.failure.message if session.failure else "")
             session.scene.close()
             self._gate.done(stage, test, passed)
+
+    def _note_refused(self, stage: str, test: str) -> None:
+        with self._lock:
+            self._refused.add((stage, test))
 
     def _note(self, stage: str, test: str, outcome: Outcome) -> None:
         with self._lock:
@@ -253,10 +264,13 @@ class SuiteRun:
 
     # ---- Criterion's own view ---------------------------------------------------------------------
 
-    def _compare(self, theirs: dict[tuple[str, str], str]) -> None:
-        """A test passes only if Criterion says so too; where the two disagree, the grader has failed."""
+    def _check_failures(self) -> None:
         if self._failures:
             raise GraderFailure(f"the suite of {self._lab.id} broke: {self._failures[0]}")
+
+    def _compare(self, theirs: dict[tuple[str, str], str]) -> None:
+        """A test passes only if Criterion says so too; where the two disagree, the grader has failed."""
+        self._check_failures()
         for test in self._tests:
             ours = self._outcomes.get((test.stage, test.name))
             seen = theirs.get((test.stage, test.name), "missing")
@@ -264,6 +278,8 @@ class SuiteRun:
             if seen != (agreed[ours.status] if ours else "SKIPPED"):
                 raise GraderFailure(f"{self._lab.id}: {test.stage}/{test.name}: Criterion says {seen.lower()}, "
                                     f"the grader saw {ours.status if ours else 'nothing'}")
+            if ours is None and (test.stage, test.name) not in self._refused:
+                raise GraderFailure(f"{self._lab.id}: {test.stage}/{test.name}: Criterion never ran it")
 
 
 def outcome_of(session: Session, seconds: float) -> Outcome:

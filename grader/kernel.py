@@ -85,6 +85,14 @@ def allow_descriptors(most: int = 1 << 16) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
+def allowed_memory() -> int | None:
+    """The bytes of memory that this process, and each that it starts, may have: as much as it can allow itself. None:
+    no limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
 @functools.cache
 def can_go_deaf() -> bool:
     """Whether a socket may be given a packet filter: some systems refuse it to all but root."""

@@ -126,8 +126,9 @@ class Peer:
             self._stage.queues = queues
             self._tasks = [_Task(steps) for steps in self._all_steps()]
             self._work(self._tasks)
-            self._thread = threading.Thread(target=self._live, name="peer", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._live, name="peer", daemon=True)
+            thread.start()              # raises RuntimeError where the system has no more
+            self._thread = thread
 
     def go(self) -> None:
         """The word that `wait for go` waits for. It counts also when it comes early."""
@@ -182,12 +183,16 @@ class Peer:
         finally:
             self._changed.release()
 
+    def check(self) -> None:
+        """Raises PeerBroken when the peer itself failed."""
+        if self._crash is not None:
+            raise PeerBroken(f"the peer failed: {self._crash!r}") from self._crash
+
     @property
     def outcome(self) -> PeerOutcome:
         """What has become of it so far. PeerBroken when the peer itself failed."""
         with self._changed:
-            if self._crash is not None:
-                raise PeerBroken(f"the peer failed: {self._crash!r}") from self._crash
+            self.check()
             found = tuple(one for conversation in self._conversations if (one := conversation.outcome))
             trouble = self._trouble()
             happy = trouble is None and self._finished

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -19,6 +20,7 @@ from . import kernel
 from .build import Programs
 from .catalog import KIT, Limits
 from .evidence import Sleeper
+from .pace import scaled
 from .recording import Recording
 from .sandbox import Room, Sandbox, end_launcher
 from .valgrind import Findings, read_findings, tool_words
@@ -124,6 +126,7 @@ class StudentRun:
         self.programs = programs
         self.pid = 0
         self.ended: Ended | None = None
+        self._broken = ""                   # why it never began, the grader's failure
         self._lock = threading.Lock()
         self._closed = False
         self._room: Room | None = None
@@ -191,7 +194,7 @@ class StudentRun:
 
     def _limits(self, room: Room) -> dict[str, int]:
         limits = self.limits
-        found = {"cpu": BACKSTOP_CPU, "fsize": limits.output_mb << 20, "nproc": room.processes(limits.processes),
+        found = {"cpu": round(scaled(BACKSTOP_CPU)), "fsize": limits.output_mb << 20, "nproc": room.processes(limits.processes),
                  "nofile": self.request.nofile or 1024}
         if not self.request.tool:
             found["memory"] = limits.memory_mb << 20
@@ -214,15 +217,14 @@ class StudentRun:
 
     def _learn_pid(self) -> None:
         """The kernel adds the sender's real pid to the program's first byte, in our own pid namespace."""
-        if not kernel.readable([self._control.fileno()], SIGN_SECONDS):
+        if not kernel.readable([self._control.fileno()], scaled(SIGN_SECONDS)):
             raise TimeoutError(f"the launcher gave no sign within {SIGN_SECONDS} s: {self._state_of_start()}")
         byte, ancillary, _, _ = self._control.recvmsg(1, socket.CMSG_SPACE(12))
         for level, kind, data in ancillary:
             if byte and level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 self.pid = struct.unpack("3i", data)[0]
         if not self.pid:
-            said = _read_file(self._files["launcher"]).decode(errors="replace").strip()
-            raise OSError(said.splitlines()[-1] if said else "the launcher ended without a word")
+            raise OSError(self._last_words("launcher", "stderr"))       # the second once it has moved its descriptors
 
     def _state_of_start(self) -> str:
         """Where each process on the way to the program is, for who has to find out why it hangs."""
@@ -236,21 +238,28 @@ class StudentRun:
     # ---- watching ---------------------------------------------------------------------------------
 
     def poll(self) -> Ended | None:
-        """How it ended, None while it runs. Never waits."""
+        """How it ended, None while it runs. Never waits. Raises StartError where it was never started."""
         with self._lock:
             if self.ended is None and not self._closed and kernel.readable([self._control.fileno()], 0):
                 self._take_message()
+            if self.ended is not None and self._broken:
+                raise StartError(self._broken)
             return self.ended
 
     def _take_message(self) -> None:
-        """How the program ended, or the launcher's word that the limit is raised."""
+        """How the program ended, or the launcher's word that the limit is raised, or that nothing was started."""
         data = self._control.recv(8)
         if data == b"l":
+            return
+        if data == b"x":
+            self._broken = f"can't start the student's program: {self._last_words('stderr')}"
             return
         if len(data) < 8:           # the launcher was killed: only a hostile program can do that, at tier "none"
             self.ended = Ended(None, signal.SIGKILL, 0)
             return
         raw, left_over = struct.unpack("2i", data)
+        with contextlib.suppress(StartError):
+            self.check_tool()
         if os.WIFSIGNALED(raw):
             self.ended = Ended(None, os.WTERMSIG(raw), left_over)
         else:
@@ -260,6 +269,17 @@ class StudentRun:
     def program(self) -> Path:
         """The program that runs: the probe or the whole one."""
         return self.programs.probe if self.request.function else self.programs.main
+
+    def check_tool(self) -> None:
+        """Raises StartError where there is no sign that valgrind ever ran, nor the program under it."""
+        began = self.recording.total > 0 or any(_read_file(self._files[name]) for name in ("log", "report"))
+        if self.request.tool and not self.debugged and not began:
+            self._broken = f"{self.request.tool} didn't begin: {self._last_words('stderr')}"
+            raise StartError(self._broken)
+
+    def _last_words(self, *names: str) -> str:
+        said = "\n".join(_read_file(self._files[name]).decode(errors="replace") for name in names).strip()
+        return said.splitlines()[-1] if said else "it ended without a word"
 
     @property
     def control(self) -> socket.socket:
@@ -273,7 +293,7 @@ class StudentRun:
     @property
     def cpu_limit(self) -> float:
         """Processor time that a right program doesn't need."""
-        return self.limits.valgrind_seconds if self.request.tool else self.limits.cpu_seconds
+        return scaled(self.limits.valgrind_seconds if self.request.tool else self.limits.cpu_seconds)
 
     def sleeps_in(self, call: str) -> bool:
         """Whether a thread sleeps in this call, or in poll() and its like, which may stand before it."""
@@ -328,7 +348,8 @@ class StudentRun:
 
     def stop(self) -> None:
         """Ends the program and all it started; returns when none is left."""
-        self.poll()
+        with contextlib.suppress(StartError):
+            self.poll()
         try:
             self._control.shutdown(socket.SHUT_WR)
         except OSError:

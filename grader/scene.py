@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from . import kernel
 from .evidence import Trouble
+from .pace import scaled
 from .peers import Peer
 from .run import StudentRun
 
@@ -25,6 +26,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.008
 LOOK_EVERY = 0.010
 QUIET_SECONDS, QUIET_LOOKS = 0.2, 8
 BACKSTOP_SECONDS = 45.0
+LONGEST_STEP = 1.0                  # seconds between two looks that count: one that was stopped meanwhile saw nothing
 COST = 4                            # a look that takes long comes seldom: hundreds of threads are many files
 
 
@@ -45,7 +47,7 @@ class Scene:
         self.peers: list[Peer] = []
         self.held: list[socket.socket] = []         # what else the grader keeps open for the test
         self.held_ports: list[tuple[int, str]] = []
-        self.began = time.monotonic()
+        self.spent = 0.0            # seconds of waiting
         self.look: Callable[[], None] = lambda: None        # takes notes while something is awaited
         self.patient: Callable[[], bool] = lambda: False    # whether a debugger holds a program: then time is no sign
 
@@ -94,24 +96,29 @@ class Watch:
         self._signature: object = None
 
     def look(self) -> CannotHappen | None:
-        """What is certain by now, None while there is hope."""
+        """What is certain by now, None while there is hope. Raises PeerBroken and StartError."""
+        for peer in self._scene.peers:
+            peer.check()
         live = self._scene.live()
         if not live and all(peer.at_rest() for peer in self._scene.peers):
             return CannotHappen(None, None)
         now = time.monotonic()
         if self._scene.patient():
-            self._scene.began = self._last = now
+            self._last = now
             return None
         since = now - self._last
         if since < self._every:
             return None
         found = self._look(live, since, now)
+        if found is not None and found.run is not None:
+            found.run.check_tool()
         self._last = time.monotonic()
         self._every = max(LOOK_EVERY, COST * (self._last - now))
         return found
 
     def _look(self, live: list[StudentRun], since: float, now: float) -> CannotHappen | None:
-        if now - self._scene.began > BACKSTOP_SECONDS:
+        self._scene.spent += min(since, LONGEST_STEP)
+        if self._scene.spent > scaled(BACKSTOP_SECONDS):
             return CannotHappen(live[0] if live else None, Trouble("slow", None, None))
         for run in live:
             if run.cpu_seconds() > run.cpu_limit:
@@ -130,14 +137,14 @@ class Watch:
             self._signature = None
             self._idle += step
             run = live[0]
-            return CannotHappen(run, Trouble("idle", _call(run), None)) if self._idle > run.limits.idle_seconds else None
+            return CannotHappen(run, Trouble("idle", _call(run), None)) if self._idle > scaled(run.limits.idle_seconds) else None
         return self._count_quiet(live[0], tuple((t.tid, t.syscall, t.switches) for _, t in threads), now)
 
     def _count_quiet(self, run: StudentRun, signature: object, now: float) -> CannotHappen | None:
         if signature != self._signature:
             self._signature, self._quiet_since, self._looks = signature, now, 0
         self._looks += 1
-        if self._looks >= QUIET_LOOKS and now - self._quiet_since >= QUIET_SECONDS:
+        if self._looks >= QUIET_LOOKS and now - self._quiet_since >= scaled(QUIET_SECONDS):
             return CannotHappen(run, Trouble("stuck", _call(run), None))
         return None
 

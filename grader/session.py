@@ -67,6 +67,8 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
                 sock.sendall(channel.pack([b"error", str(error).encode()]))
                 raise
             sock.sendall(channel.pack([b"ok", *reply]))
+        for peer in self.scene.peers:       # a peer that broke can't have seen all that the test rests on
+            peer.check()
 
     def _answer(self, fields: list[bytes]) -> list[bytes]:
         verb = fields[0].decode() if fields else ""

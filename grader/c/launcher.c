@@ -8,7 +8,7 @@
  *   - sets limits (nofile, cpu, memory, fsize, nproc), no_new_privs, and a user (uid) if it is root;
  *   - shuts the program out of all files but those below the paths, where there are any (landlock.h);
  *   - starts the program, whose first byte on the control socket tells the grader its real pid (the
- *     kernel adds it: SO_PASSCRED, unix(7));
+ *     kernel adds it: SO_PASSCRED, unix(7)); where it can't be started after all, a second byte says so;
  *   - raises the program's limit of descriptors when the grader asks for it;
  *   - sends the raw wait status (wait(2)) and the number of processes left over, once the program ends;
  *   - kills all that is left, also when the control socket is closed: so a grader that stops, or that
@@ -126,6 +126,15 @@ static void limit(int resource, long value)
         die("setrlimit");
 }
 
+/* After the first byte: another one says that what ends now isn't the student's program. */
+static _Noreturn void give_up(const char *what)
+{
+    int error = errno;
+    send(CONTROL_FD, "x", 1, MSG_NOSIGNAL);
+    errno = error;
+    die(what);
+}
+
 /* The soft limit alone: the grader can raise it again while the program runs (prlimit(2)). */
 static void limit_descriptors(void)
 {
@@ -134,7 +143,7 @@ static void limit_descriptors(void)
         return;
     now.rlim_cur = (rlim_t)options[NOFILE];
     if (setrlimit(RLIMIT_NOFILE, &now) == -1)
-        die("setrlimit");
+        give_up("setrlimit");
 }
 
 static void take_user(void)
@@ -166,7 +175,7 @@ static _Noreturn void become_program(const sigset_t *old_mask)
         die("the grader has gone");
     limit_descriptors();
     execv(program[0], program);
-    die(program[0]);
+    give_up(program[0]);
 }
 
 /* ---- all processes of the run ------------------------------------------------------------------ */
