@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from . import claims
 
 
 def write(place: Path, text: str) -> None:
-    """Writes aside and renames. Raises OSError."""
+    """Writes aside and renames. Of a symbolic link it is the target that is written; what is there and is no file, as
+    a device or a pipe, is written to. Raises OSError."""
+    try:
+        mode = os.stat(place).st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG | 0o644
+    data = text.encode("utf-8", "backslashreplace")
+    if stat.S_ISREG(mode):
+        _replace(Path(os.path.realpath(place)), data, stat.S_IMODE(mode))
+        return
+    with open(place, "wb", buffering=0) as other:       # where it is a folder, this says so
+        rest = memoryview(data)
+        while rest:
+            rest = rest[other.write(rest):]
+
+
+def _replace(place: Path, data: bytes, mode: int) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    aside = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+    aside = place.with_name(f".socklab-{secrets.token_hex(4)}")     # short, however long the other is
     with claims.aside(aside):
         try:
-            with open(aside, "x", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(aside, 0o644)
+            with open(aside, "xb") as file:
+                file.write(data)
+            os.chmod(aside, mode)
             os.replace(aside, place)
         finally:
             aside.unlink(missing_ok=True)
