@@ -58,6 +58,7 @@ class Verbs:
         self.scene = Scene()
         self.trouble: Trouble | None = None         # why a wait was hopeless
         self.troubled: StudentRun | None = None     # whose trouble it is
+        self.plight = ""                            # and what that program does, for a reader
         self.scripts: list[Said] = []               # of the scene's peers
         self.chance = random.Random(seed)
         self.debugger: Debugger | None = None       # for one of the test's runs
@@ -89,8 +90,8 @@ class Verbs:
             self.trouble = self.placed(hopeless.run, hopeless.trouble)
             run = hopeless.run or (about if isinstance(about, StudentRun) else None)
             why = CannotHappen(hopeless.run, self.trouble)
-            said = words.hopeless(awaited, why, self.scene.runs, len(self.scene.peers), self.fate)
-            raise self.unmet("wait", said, run or about) from None
+            missed, self.plight = words.hopeless(awaited, why, self.scene.runs, len(self.scene.peers), self.fate)
+            raise self.unmet("wait", words.joined(missed, self.plight), run or about) from None
 
     # ---- where a program stands ---------------------------------------------------------------------
 
