@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from . import kernel
-from .evidence import Finding, Location
+from .evidence import Call, Finding, Location
 from .run import StudentRun
 from .scene import CannotHappen
 from .text import count, quote
@@ -97,6 +97,12 @@ def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers:
         asleep = f", in {KERNELS_NAMES.get(trouble.call, trouble.call)}()" if trouble.call else ""
         return never_came, f"your program only sleeps{asleep}{where}"
     return f"{never_came} within the time there is", ""
+
+
+def last_call(call: Call) -> str:
+    """ "; its last call was accept() at server_accept.c:58, which failed (EINTR)"."""
+    failed = f", which failed ({errnos.errorcode.get(call.errno, call.errno)})" if call.result == -1 else ""
+    return f"; its last call was {call.name}(){at(call.where)}{failed}"
 
 
 def joined(missed: str, plight: str) -> str:

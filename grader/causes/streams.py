@@ -138,8 +138,8 @@ def no_shrink(evidence: Evidence) -> Sure | None:
     whole = len(wire[0]) if wire is not None else None
     return next((at(following) for call, following in _after_short(evidence)
                  if following.args[POINTER] > call.args[POINTER] and following.size == call.size
-                 and (whole is None or following.size in (whole, _came_before(evidence, call)))
-                 and _wrong_bytes(evidence)), None)
+                 and (following.size == _came_before(evidence, call)
+                      or (whole is None or following.size == whole) and _wrong_bytes(evidence))), None)
 
 
 def _came_before(evidence: Evidence, send: Call) -> int | None:
