@@ -61,7 +61,7 @@ def names_where(seen: dict[str, Any]) -> bool:
         return True
     told = re.sub(r"\w+\(\) returned", "", seen["message"])      # what the learner's function did names no call
     named = re.search(r"\w\(\)|SIG[A-Z]+|without a pause", told)
-    return seen["location"] is not None and named is not None
+    return named is not None and (seen["location"] is not None or re.search(r"\w\.c:\d", told) is not None)
 
 
 def check_causes(grades: Grades, some: list[Mutant]) -> None:
