@@ -158,7 +158,7 @@ class Watch:
         picture = tuple((thread.tid, thread.switches) for thread in threads)
         self._still = self._still + min(now - self._pictured, step) if picture == self._picture else 0.0
         self._picture, self._pictured = picture, now
-        if self._still < STILL_SECONDS:
+        if self._still < scaled(STILL_SECONDS):
             return None
         return CannotHappen(live[0] if live else None, Trouble("stuck", _call(live[0]), None) if live else None)
 
