@@ -22,7 +22,7 @@ from .model import Arrow, Ladder, Rung, Tone, Way
 from .peerside import Namer, never_accepted, peers_lane, troubles
 from .program import programs_lane
 from .steps import ENDS, LAST, OVER, Step
-from .streams import Piece, match, rest
+from .streams import Piece, first_takers, match, rest
 
 
 def ladder_of(evidence: Evidence, focus: Location | None = None) -> Ladder:
@@ -62,7 +62,7 @@ def climb(runs: Sequence[RunSeen], peers: Sequence[PeerSeen], file: str, focus: 
     if right or not any(peer.connections for peer in peers):
         left = [_without_arrow(step) if step.kind == "connect" and step.link is None else step for step in left]
     right += never_accepted(left, peers, namer) + troubles(peers, namer)
-    right.sort(key=lambda step: step.time)
+    right = sorted(_before_taken(left, right), key=lambda step: step.time)
     left, right = few_connections(left, right, namer)
     rungs = _merge(*_unread(left, right), namer)
     return Ladder(f"your program ({file})", namer.heading, tuple(fold(_threads(rungs))))
@@ -73,6 +73,22 @@ def _known_only(left: list[Step], right: Sequence[Step]) -> list[Step]:
     ended = {step.link for step in right if step.kind in ENDS}
     return [step for step in left if not step.rung.given or step.kind in ("connect", "accept", "send", "recv", "exit")
             or step.kind == "close" and step.link in ended or step.rung.left.startswith("listen")]
+
+
+def _before_taken(left: Sequence[Step], right: Sequence[Step]) -> list[Step]:
+    """The peers' steps with times that the bytes prove: what was received had been sent before. A peer notes a send
+    when it is over, and by then the program may have received."""
+    times = [step.time for step in right]
+    for link in {step.link for step in right if step.kind == "sent"}:
+        theirs = [at for at, step in enumerate(right) if step.link == link]
+        ours = [step for step in left if step.link == link and step.kind == "recv"]
+        takers = first_takers(_pieces([(at, right[at]) for at in theirs], "sent"),
+                              [Piece(at, step.data, step.size) for at, step in enumerate(ours)])
+        latest = LAST + LAST
+        for at in reversed(theirs):
+            taken = ours[takers[at]].time - 1 if at in takers else latest
+            latest = times[at] = min(times[at], taken, latest)
+    return [replace(step, time=time) for step, time in zip(right, times)]
 
 
 def _without_arrow(step: Step) -> Step:

@@ -48,6 +48,24 @@ def match(put: Sequence[Piece], taken: Sequence[Piece]) -> list[Block]:
     return blocks
 
 
+def first_takers(put: Sequence[Piece], taken: Sequence[Piece]) -> dict[int, int]:
+    """For each piece that was put in the first that took some of it, by their places; up to the first contradiction."""
+    found: dict[int, int] = {}
+    start = begin = j = 0
+    for piece in put:
+        while j < len(taken) and begin + taken[j].size <= start:
+            begin += taken[j].size
+            j += 1
+        if j == len(taken):
+            break
+        here, there = piece.data[max(0, begin - start):], taken[j].data[max(0, start - begin):]
+        if not _agree(here, there):
+            break
+        found[piece.at] = taken[j].at
+        start += piece.size
+    return found
+
+
 def _agree(one: bytes, other: bytes) -> bool:
     """Whether the first bytes are the same, as far as both are known."""
     known = min(len(one), len(other))

@@ -26,7 +26,7 @@ from grader.evidence import Call, Evidence, Failure, Happening, Location, PeerSe
 from grader.ladder import NARROW, WIDE, Ladder, Tone, Way, choose, draw_lines, draw_svg, ladder_of
 from grader.ladder.labels import label
 from grader.ladder.model import Arrow
-from grader.ladder.streams import Block, Piece, match, rest
+from grader.ladder.streams import Block, Piece, first_takers, match, rest
 from grader.report.screen import Screen, width
 from grader.report.terminal import show_lab
 from grader.verdict import Listed, Outcome, judge
@@ -151,6 +151,14 @@ def test_the_peers_own_order_stays() -> None:
     assert rights == ["accepted", "sent 5 bytes", "received 4 bytes"]
     lefts = [rung.left.partition("(")[0] for rung in ladder.rungs if rung.left]
     assert lefts == ["connect", "send", "recv", "the program exits with status 0"]
+
+
+def test_what_was_received_had_been_sent_before() -> None:
+    """A peer notes a send when it is over: by then the program may have received some of it."""
+    late = [happening(8000, "sent", b"hello wo"), happening(9000, "half_close")]
+    lines = text_of(ladder_of(evidence_of(run_of(dialled(), recv(1, b"hello")), peer_of(accepted(), *late))))
+    sent = next(at for at, line in enumerate(lines) if "sent 8 bytes" in line)
+    assert sent < next(at for at, line in enumerate(lines) if "recv(" in line), lines
 
 
 def test_what_was_never_read_is_said() -> None:
@@ -462,6 +470,13 @@ def test_blocks_end_where_both_sides_have_a_border() -> None:
     assert match(pieces(b"ab", b"cd"), pieces(b"abc")) == []
     assert match(pieces(b"ab", b"cd"), pieces(b"ab", b"xx")) == [Block((0,), (0,))]
     assert match([], pieces(b"a")) == []
+
+
+def test_who_takes_of_a_piece_first() -> None:
+    assert first_takers(pieces(b"hello"), pieces(b"he", b"llo")) == {0: 0}
+    assert first_takers(pieces(b"he", b"llo", b"x"), pieces(b"hel", b"lo")) == {0: 0, 1: 0}
+    assert first_takers(pieces(b"he", b"llo"), pieces(b"h", b"e", b"l", b"lo")) == {0: 0, 1: 2}
+    assert first_takers(pieces(b"hello"), pieces(b"other")) == {}
 
 
 def test_what_is_left_over() -> None:
