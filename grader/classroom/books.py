@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..safe import csv, visible, xml
+from .policy import Verdict
 from .records import LabRow, Row, Setting
 
 
@@ -13,15 +14,22 @@ def mark(score: int | None) -> str:
     return "" if score is None else str(score)
 
 
-def grades_csv(rows: Sequence[Row], setting: Setting) -> str:
-    """A line a student, for any spreadsheet. Where the grader failed there is no number."""
-    titles = ["student", "score", "max_score", *setting.labs, "submitted", "submission", "report", "notes"]
+def grades_csv(rows: Sequence[Row], setting: Setting, verdicts: Mapping[str, Verdict]) -> str:
+    """A line a student, for any spreadsheet. Where the grader failed there is no number.
+
+    verdicts: a policy's, by the name of a student's files; empty without one. Then the last columns say them.
+    """
+    late = ["days_late", "taken_off", "final", "policy"] if verdicts else []
+    titles = ["student", "score", "max_score", *setting.labs, "submitted", "submission", "report", "notes", *late]
     lines = [",".join(titles)]
     for row in rows:
         labs = {lab.lab: lab for lab in row.labs}
         fields = [csv(row.student), mark(row.score), str(row.max_score),
                   *(mark(labs[lab].score) if lab in labs else "" for lab in setting.labs),
                   csv(row.submitted), csv(row.entry), csv(f"reports/{row.file}.html"), csv("; ".join(said(row)))]
+        if verdicts:
+            verdict = verdicts[row.file]
+            fields += [str(verdict.days_late), mark(verdict.taken_off), mark(verdict.final), csv(verdict.words)]
         lines.append(",".join(fields))
     return "\r\n".join(lines) + "\r\n"
 

@@ -2,7 +2,7 @@
 python3 -m grader merge OUT... --out OUT: puts shards together.
 
     OUT/results/NAME.json    a record a submission          OUT/grades.csv, junit.xml, summary.txt
-    OUT/reports/NAME.html    the student's report; .txt
+    OUT/reports/NAME.html    the student's report; .txt     OUT/class.html    the class at a glance
 
 Exit status: 0 every submission has its mark, 2 can't grade, 3 the grader failed (on a submission: it is named).
 """
@@ -10,6 +10,7 @@ Exit status: 0 every submission has its mark, 2 can't grade, 3 the grader failed
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ from .. import build, files, kernel, keeper
 from ..catalog import KIT, CatalogError, Lab, find_labs
 from ..report.screen import Screen
 from ..safe import visible
-from . import books, collect, pool, records
+from . import books, collect, dress, glance, platforms, policy, pool, records
 from .collect import Student, Work
 from .records import NoRecord, Row, Setting
 
@@ -55,7 +56,7 @@ def merge(words: list[str]) -> int:
 def _guarded(work: Callable[[], int]) -> int:
     try:
         return work()
-    except (Cannot, NoRecord, build.MissingTool) as error:
+    except (Cannot, NoRecord, policy.PolicyError, platforms.TableError, build.MissingTool) as error:
         return _complain(str(error), CANNOT)
     except (CatalogError, build.BuildError) as error:
         return _complain(str(error), FAILED)
@@ -78,13 +79,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shard", default="", metavar="I/N", help="only the I-th of N parts of the class; needs --seed")
     parser.add_argument("--sandbox", choices=("require", "auto", "off"), default="require")
     parser.add_argument("--seed", default="", help="of the random payloads, the same for all")
+    _add_book_options(parser)
     return parser
+
+
+def _add_book_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--policy", default="", metavar="FILE", help="late days and a cut-off, in TOML")
+    parser.add_argument("--canvas", default="", metavar="FILE", help="Canvas' export: OUT/canvas.csv is it with the marks")
+    parser.add_argument("--moodle", default="", metavar="FILE", help="Moodle's worksheet: OUT/moodle.csv is it with the marks")
+    parser.add_argument("--column", default="", metavar="NAME", help="the table's column for the marks; Moodle's is Grade")
+    parser.add_argument("--gradescope", action="store_true", help="a results.json a submission: OUT/gradescope/NAME.json")
 
 
 def _merge_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="grader merge", allow_abbrev=False)
     parser.add_argument("parts", nargs="+", metavar="OUT", help="what class --shard has written")
     parser.add_argument("--out", required=True, metavar="OUT")
+    _add_book_options(parser)
     return parser
 
 
@@ -142,6 +153,7 @@ def _class(options: argparse.Namespace) -> int:
     screen = Screen(sys.stdout)
     began = time.monotonic()
     labs = _labs(options.labs)
+    orders = _orders(options)
     build.check_tools()
     folder, place = Path(options.submissions), Place(Path(options.out).absolute())
     if not folder.is_dir():
@@ -163,7 +175,7 @@ def _class(options: argparse.Namespace) -> int:
     _forget(place, students, parts == 1)
     run = ClassRun(labs, setting, place, screen, options.jobs or len(os.sched_getaffinity(0)))
     run.grade(students)
-    return _write_books(place, setting, screen, others, time.monotonic() - began)
+    return _write_books(place, setting, orders, screen, others, time.monotonic() - began)
 
 
 def _labs(wanted: str) -> tuple[Lab, ...]:
@@ -252,6 +264,7 @@ class ClassRun:
         self._at_once = max(1, at_once)
         self._due: dict[str, Due] = {}
         self._again: list[Due] = []
+        self._numbers = itertools.count()
 
     def grade(self, students: Sequence[Student]) -> None:
         """Writes the records and reports of all of them. Raises OSError."""
@@ -289,7 +302,7 @@ class ClassRun:
     def _jobs(self, students: Sequence[Student]) -> Iterator[pool.Job]:
         for student in students:
             work = collect.take(student.entry, self._labs)
-            folder = self._folder / records.file_name(student.name)
+            folder = self._folder / str(next(self._numbers))
             for lab in self._labs:
                 if lab.id in work.files:
                     (folder / "tree" / lab.folder.name).mkdir(parents=True)
@@ -312,11 +325,11 @@ class ClassRun:
             (due.folder / "report.json").unlink(missing_ok=True)
             self._again.append(Due(due.student, due.work, due.key, due.folder, due.tries + 1))
             return
-        name = done.job.name
+        name = records.file_name(due.student.name)
         if report is not None:
-            for suffix, source in (("html", "report.html"), ("txt", "out")):
-                text = (due.folder / source).read_text(encoding="utf-8", errors="replace")
-                files.write(self._place.report(name, suffix), text)
+            page = dress.forget_place(_read(due.folder / "report.html"), str(due.folder / "tree"))
+            files.write(self._place.report(name, "html"), dress.page(page, visible(due.student.name), ()))
+            files.write(self._place.report(name, "txt"), dress.text(_read(due.folder / "out"), visible(due.student.name), ()))
         records.write(self._place.record(name), self._setting, student=visible(due.student.name),
                       entry=due.student.entry.name, submitted=collect.moment(due.student.entry.when),
                       notes=(*due.student.notes, *due.work.notes), key=due.key, report=report, trouble=trouble,
@@ -346,24 +359,91 @@ def _outcome(folder: Path, done: pool.Done) -> tuple[dict[str, object] | None, s
 
 # ---- the books ------------------------------------------------------------------------------------
 
-def _write_books(place: Place, setting: Setting, screen: Screen, others: Sequence[str], seconds: float | None) -> int:
-    rows = sorted(records.read_all(place.out / "results"), key=lambda row: row.student)
-    files.write(place.out / "grades.csv", books.grades_csv(rows, setting))
+@dataclass(frozen=True)
+class Orders:
+    """What the books are to be like, read before anything is graded."""
+
+    policy: policy.Policy | None
+    tables: tuple[tuple[str, str], ...]     # "canvas" or "moodle", and what was exported
+    column: str
+    gradescope: bool
+
+
+def _orders(options: argparse.Namespace) -> Orders:
+    tables = []
+    for name in ("canvas", "moodle"):
+        if path := getattr(options, name):
+            try:
+                text = Path(path).read_bytes().decode("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise Cannot(f"{path}: {error.strerror if isinstance(error, OSError) else 'is no text in UTF-8'}") from None
+            platforms.fill(text, options.column, {})        # so that a wrong column is told at once
+            tables.append((name, text))
+    return Orders(policy.read(Path(options.policy)) if options.policy else None, tuple(tables), options.column, options.gradescope)
+
+
+def _write_books(place: Place, setting: Setting, orders: Orders, screen: Screen, others: Sequence[str],
+                 seconds: float | None) -> int:
+    rows = sorted(records.read_all(place.out / "results"), key=lambda row: (row.student, row.file))
+    rule = orders.policy
+    verdicts = {row.file: policy.apply(rule, row.student, row.score, row.submitted) for row in rows} if rule else {}
+    _dress_reports(place, rows, verdicts)
+    files.write(place.out / "grades.csv", books.grades_csv(rows, setting, verdicts))
     files.write(place.out / "junit.xml", books.junit_xml(rows))
-    lines = books.summary(rows, setting, others)
+    files.write(place.out / "class.html", glance.draw(rows, setting, verdicts))
+    lines = [*books.summary(rows, setting, others), *_strangers(rule, rows), *_write_tables(place, orders, rows, verdicts)]
     files.write(place.out / "summary.txt", "\n".join(lines) + "\n")
     for line in lines:
         screen.block(line.strip(), len(line) - len(line.lstrip())) if line else screen.line()
     took = f" · {_minutes(seconds).removeprefix('about ')}" if seconds is not None else ""
-    screen.line(f"{place.out}: grades.csv, junit.xml, summary.txt, reports/{took}")
+    screen.line(f"{place.out}: class.html, grades.csv, junit.xml, summary.txt, reports/{took}")
     screen.flush()
     return FAILED if any(row.trouble for row in rows) else OK
+
+
+def _dress_reports(place: Place, rows: Sequence[Row], verdicts: Mapping[str, policy.Verdict]) -> None:
+    for row in rows:
+        said = [*([verdicts[row.file].words] if row.file in verdicts else []), *row.notes]
+        for suffix, head in (("html", dress.page), ("txt", dress.text)):
+            report = place.report(row.file, suffix)
+            if report.is_file():
+                before = _read(report)
+                if (after := head(before, row.student, said)) != before:
+                    files.write(report, after)
+
+
+def _read(place: Path) -> str:
+    """As it is: no end of a line is changed."""
+    return place.read_bytes().decode("utf-8", "replace")
+
+
+def _strangers(rule: policy.Policy | None, rows: Sequence[Row]) -> list[str]:
+    """Students that a policy names and nobody knows: a slip of the pen would cost somebody points."""
+    known = {row.student for row in rows}
+    named = {*rule.extensions, *rule.submitted} if rule else set()
+    return [f"The policy names '{visible(name, 60)}', and no submission has that name." for name in sorted(named - known)]
+
+
+def _write_tables(place: Place, orders: Orders, rows: Sequence[Row], verdicts: Mapping[str, policy.Verdict]) -> list[str]:
+    """What learning platforms read; returns what is to be said of it."""
+    finals = {row.file: verdicts[row.file].final if row.file in verdicts else row.score for row in rows}
+    lines: list[str] = []
+    for name, text in orders.tables:
+        filled = platforms.fill(text, orders.column, {row.student: finals[row.file] for row in rows})
+        files.write(place.out / f"{name}.csv", filled.text)
+        lines.append(f"{name}.csv: column '{visible(filled.column, 60)}' filled in; {filled.without} of its rows have no submission")
+        lines += [f"  {visible(student, 60)} isn't in it" for student in filled.unmatched]
+        lines += [f"  {visible(student, 60)} could be more than one in it: left out" for student in filled.ambiguous]
+    for row in rows if orders.gradescope else ():
+        words = verdicts[row.file].words if row.file in verdicts else ""
+        files.write(place.out / "gradescope" / f"{row.file}.json", platforms.gradescope(row, finals[row.file], words))
+    return lines
 
 
 # ---- merge ----------------------------------------------------------------------------------------
 
 def _merge(options: argparse.Namespace) -> int:
-    place, screen = Place(Path(options.out).absolute()), Screen(sys.stdout)
+    place, screen, orders = Place(Path(options.out).absolute()), Screen(sys.stdout), _orders(options)
     found: dict[str, tuple[Row, Place]] = {}
     for part in (Place(Path(name).absolute()) for name in options.parts):
         if not (part.out / "results").is_dir():
@@ -388,4 +468,4 @@ def _merge(options: argparse.Namespace) -> int:
                     files.write(place.report(row.file, suffix), part.report(row.file, suffix).read_text(encoding="utf-8"))
     setting = next(iter(found.values()))[0].setting
     _write_setting(place, setting)
-    return _write_books(place, setting, screen, (), None)
+    return _write_books(place, setting, orders, screen, (), None)
