@@ -24,7 +24,7 @@ MAKEFLAGS += --no-builtin-rules
 export PYTHONPYCACHEPREFIX := $(CURDIR)/build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
-.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer trace test test-all lint soak bench evidence golden pictures clean \
+.PHONY: help $(LABS) $(LABS:%=choose-%) grade grade-all report hint watch debug editors peer trace test clean \
 	setup setup-grade setup-test setup-lint
 
 help: ## this list
@@ -113,7 +113,9 @@ peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 	$Q$(PYTHON) -m grader peer "$$PEER_SCRIPT" $${PORT:+--port "$$PORT"} $(if $(CONNECT),--connect)
 
 # ---- the kit itself ----
+# "make handout" leaves out this section, down to the next headline: see classroom/student/test.mk.
 
+.PHONY: test-all lint soak bench evidence golden pictures handout
 test: | setup-test ## the kit's own tests, a few minutes
 	$Q$(DEV_PYTHON) -m pytest -m "not slow"
 
@@ -137,6 +139,11 @@ pictures: | setup-test ## draw README's pictures anew (docs/pictures)
 
 bench: | setup-grade ## what a grade costs, in seconds and in floors
 	$Q$(DEV_PYTHON) tests/bench/bench.py
+
+handout: | setup-grade ## the students' kit: build/handout (TO=DIR, HIDDEN=DIR)
+	$Q$(PYTHON) -m classroom handout $${TO:+--to "$$TO"} $${HIDDEN:+--hidden "$$HIDDEN"}
+
+# ---- setting up ----
 
 setup: ## install with apt what is missing (FOR=test, FOR=lint: more)
 	@tools/setup.sh $(or $(FOR),grade) --ask

@@ -8,11 +8,13 @@ what they can and disturb nothing.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import resource
 import secrets
+import shlex
 import shutil
 import stat
 import subprocess
@@ -29,11 +31,13 @@ from .catalog import KIT, Lab
 from .evidence import Location
 from .pace import scaled
 from .recording import link_flags
+from .sandbox import Room, Sandbox
 
 CACHE = KIT / "build" / "cache"
 KEPT = 300                          # entries in the cache; beyond them those go that were not used for longest
 IN_USE_SECONDS = 1800
-COMPILER_SECONDS = 20
+COMPILER_SECONDS = 20               # of processor time
+BACKSTOP_SECONDS = 60               # on the clock, for the student's file
 MAX_SOURCE = 1 << 20
 MAX_LOG = 64 << 10
 ROOM = 8 << 20                       # bytes: more than the two programs of any lab take
@@ -298,40 +302,63 @@ def read_submission(lab: Lab, tree: Path) -> bytes:
     return content
 
 
-def student_programs(lab: Lab, source: bytes, for_helgrind: bool = False, debugged: bool = False) -> Programs:
+def student_programs(lab: Lab, source: bytes, sandbox: Sandbox, for_helgrind: bool = False,
+                     debugged: bool = False) -> Programs:
     """Compiles the student's file and links both programs. Raises CompileError and BuildError.
 
     For helgrind, the compiler says which accesses are atomic: c/races.c. For a debugger it doesn't optimize, so that
     each line and variable is there.
     """
     main, probe, archive = _given(lab)
-    shared = [archive]
-    recorder = _recorder()
-    headers = [*GIVEN.glob("*.h"), *lab.folder.glob("*.h")]
+    parts = [*([_races()] if for_helgrind else []), archive, _recorder()]
+    headers = [path for path in (*GIVEN.glob("*.h"), *lab.folder.glob("*.h")) if not path.name.startswith("suite")]
     own = [*(["-fsanitize=thread"] if for_helgrind else []), *(["-O0"] if debugged else [])]
-    flags = [*STUDENT_FLAGS, "-I", str(lab.folder), "-I", str(GIVEN), *own]
-    if for_helgrind:
-        shared.append(_races())
 
     def make(folder: Path) -> None:
+        try:
+            with contextlib.closing(Room(sandbox, launcher(), [main, probe, *parts, *headers], kept=True)) as room:
+                (room.folder / lab.file_name).write_bytes(source)
+                (room.folder / lab.file_name).chmod(0o644)
+                _build_student(lab, room, _steps(lab, room, [main, probe], parts, own), [main, probe, *parts], folder)
+                _take(room.folder, (lab.name, "probe"), folder)
+        except OSError as error:
+            raise BuildError(f"the compiler can't be run: {error}") from error
         (folder / lab.file_name).write_bytes(source)
-        _build_student(lab, [*flags, "-c", lab.file_name, "-o", "student.o"], folder)
-        common = ["-pthread", "-g", "student.o", *map(str, shared), str(recorder), *link_flags()]
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda pair: _build_student(lab, [str(pair[0]), *common, "-o", pair[1]], folder),
-                          [(main, lab.name), (probe, "probe")]))
 
-    place = _cached(f"{lab.id}-student", [main, probe, *shared, recorder, *headers],
+    place = _cached(f"{lab.id}-student", [main, probe, *parts, *headers],
                     [*STUDENT_FLAGS, *link_flags(), *own], make, extra=source)
     return Programs(place, place / lab.file_name, place / lab.name, place / "probe")
 
 
-def _build_student(lab: Lab, words: Sequence[str], cwd: Path) -> None:
-    status, said = _run([compiler(), *words], cwd)
+def _steps(lab: Lab, room: Room, mains: Sequence[Path], parts: Sequence[Path], own: Sequence[str]) -> str:
+    """For the shell: compiles, then links both programs side by side. Each tells of its errors in one piece."""
+    compile_it = [compiler(), *STUDENT_FLAGS, "-I", room.place("."), *own, "-c", lab.file_name, "-o", "student.o"]
+    common = ["-pthread", "-g", "student.o", *(room.place(part.name) for part in parts), *link_flags()]
+    links = [shlex.join([compiler(), room.place(path.name), *common, "-o", name])
+             for path, name in zip(mains, (lab.name, "probe"), strict=True)]
+    return (f"{shlex.join(compile_it)} || exit 1; {links[1]} >probe.log 2>&1 & {links[0]} || exit 1; "
+            "wait $! || { cat probe.log; exit 1; }")
+
+
+def _build_student(lab: Lab, room: Room, steps: str, inputs: Sequence[Path], folder: Path) -> None:
+    limits = {"cpu": round(scaled(COMPILER_SECONDS)), "memory": 2 << 30, "fsize": 256 << 20, "nproc": room.processes(64)}
+    log = os.memfd_create("log", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(log, MAX_LOG)          # it grows no more, whatever is printed
+        fcntl.fcntl(log, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+        status = room.run(["/bin/sh", "-c", steps], limits, log, scaled(BACKSTOP_SECONDS))
+        said = os.pread(log, MAX_LOG, 0).rstrip(b"\0").decode(errors="replace")
+    except OSError as error:
+        said = os.pread(log, MAX_LOG, 0).rstrip(b"\0").decode(errors="replace").strip()
+        raise BuildError(f"the compiler can't be run: {said.splitlines()[0] if said else error}") from error
+    finally:
+        os.close(log)
     if status != 0:
-        _check_compiler(cwd, [Path(word) for word in words if word.startswith("/")])
-    if status == -9:
+        _check_compiler(folder, inputs)
+    if status is None or re.search(r"(Killed|CPU time limit exceeded) signal terminated program", said):
         raise CompileError(f"{lab.file_name}: the compiler took more than {scaled(COMPILER_SECONDS):g} s and was stopped", None)
+    if os.waitstatus_to_exitcode(status) == 125:            # the launcher's own
+        raise BuildError(f"the compiler can't be run: {said.strip()}")
     if status != 0:
         raise _first_error(lab, said)
 
@@ -355,6 +382,16 @@ def _check_room(cwd: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, ROOM)
     except OSError as error:
         raise BuildError(f"there is no room to compile: {trouble.describe(error)}") from error
+
+
+def _take(made: Path, names: Sequence[str], folder: Path) -> None:
+    """Copies programs out of the compiler's folder, by another process: see Room. Raises OSError."""
+    for name in names:
+        if not stat.S_ISREG((made / name).lstat().st_mode):
+            raise OSError(f"the linker left no program {name}")
+    subprocess.run(["cp", "--", *(str(made / name) for name in names), str(folder)], check=True)
+    for name in names:
+        (folder / name).chmod(0o755)
 
 
 def _first_error(lab: Lab, said: str) -> CompileError:

@@ -76,7 +76,7 @@ def grade_lab(lab: Lab, order: Order, note: Note) -> LabResult:
 def _grade(lab: Lab, order: Order, began: float, note: Note) -> LabResult:
     source = build.read_submission(lab, order.tree)
     with ThreadPoolExecutor(2) as pool:
-        programs = pool.submit(build.student_programs, lab, source, debugged=order.debugger is not None)
+        programs = pool.submit(build.student_programs, lab, source, order.sandbox, debugged=order.debugger is not None)
         suite = build.suite(lab)
         tests = choose(lab, read_tests(lab, suite), order.only)
         try:

@@ -172,6 +172,12 @@ class Peer:
         asked of the kernel and not of the thread: a wait that has come true means work, even if the thread
         has not woken yet. Last, nothing may be on its way between the two sides.
         """
+        return self._asleep(self._settled)
+
+    def _settled(self) -> bool:
+        return self._address is not None and traffic.settled(self._target[1] if self._target else self._address[1])
+
+    def _asleep(self, settled: Callable[[], bool]) -> bool:
         if not self._changed.acquire(blocking=False):
             return False
         try:
@@ -179,7 +185,7 @@ class Peer:
                 return False
             if not self._closed and any(task.ready() for task in self._tasks):
                 return False
-            return traffic.settled(self._target[1] if self._target else self._address[1])
+            return settled()
         finally:
             self._changed.release()
 
@@ -187,6 +193,10 @@ class Peer:
         """Raises PeerBroken when the peer itself failed."""
         if self._crash is not None:
             raise PeerBroken(f"the peer failed: {self._crash!r}") from self._crash
+
+    def waits(self) -> bool:
+        """at_rest(), but for bytes that may be on their way."""
+        return self._asleep(lambda: True)
 
     @property
     def outcome(self) -> PeerOutcome:

@@ -33,6 +33,7 @@ UIDS = 2000
 TMP_BYTES = 64 << 20                # of /tmp in bubblewrap, which is memory
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache",
           "/etc/hosts", "/etc/nsswitch.conf")      # so that a program that looks names up finds localhost
+ALTERNATIVES = "/etc/alternatives"                  # cc is a link into it
 DEVICES = ("/dev/null", "/dev/urandom")
 PROC = ("/proc/self", "/proc/sys")                  # with Landlock: the program's own, and what sysctl(8) reads
 TRIAL_SECONDS = 10
@@ -86,6 +87,8 @@ class Room:
                 # By another process: what a thread here has open to write, a child of another thread has open too,
                 # and then it can't be executed.
                 subprocess.run(["cp", "--", *map(str, files), str(self._files)], capture_output=True, check=True)
+                for place in (self._files, *self._files.iterdir()):
+                    place.chmod(0o755)          # whatever umask(2) is
             if self.user != -1:
                 self._base.chmod(0o711)
                 os.chown(self.folder, self.user, self.user)
@@ -177,12 +180,12 @@ def _end_of(control: socket.socket, seconds: float) -> int | None:
 
 
 def _bubblewrap(tmp: Path | None) -> list[str]:
-    """tmp: what is to be /tmp; None: memory."""
+    """tmp: what is to be /tmp, for a compiler; None: memory."""
     words = ["bwrap", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--as-pid-1", "--cap-drop", "ALL"]
     if os.getuid() == 0:
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
     words += ["--perms", "0755", "--dir", "/etc"]          # made for a bind alone it would be root's and closed
-    for path in SYSTEM:
+    for path in (*SYSTEM, *([ALTERNATIVES] if tmp else [])):
         if os.path.islink(path):
             words += ["--symlink", os.readlink(path), path]
         elif os.path.exists(path):

@@ -6,7 +6,9 @@ known from the kernel, not from a clock, so that a loaded machine changes no ver
   stuck   every thread of the program sleeps in a call that only somebody else can end, and every peer
           is at rest: each waits for the other, for ever;
   busy    it has used more processor time than a right program needs;
-  idle    it has slept on timers for idle_seconds while nobody else had anything to do.
+  idle    it has slept on timers for idle_seconds while nobody else had anything to do;
+  still   it has slept, and with it all that it started, for STILL_SECONDS without waking once, and no peer has
+          anything to do: what is on its way comes again and again, and finds no room.
 The backstop on the wall clock ("slow") is for what nobody thought of.
 """
 
@@ -25,6 +27,7 @@ from .run import StudentRun
 FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.008
 LOOK_EVERY = 0.010
 QUIET_SECONDS, QUIET_LOOKS = 0.2, 8
+STILL_SECONDS, STILL_EVERY = 3.0, 0.25
 BACKSTOP_SECONDS = 45.0
 LONGEST_STEP = 1.0                  # seconds between two looks that count: one that was stopped meanwhile saw nothing
 COST = 4                            # a look that takes long comes seldom: hundreds of threads are many files
@@ -94,6 +97,8 @@ class Watch:
         self._quiet_since = 0.0
         self._looks = 0
         self._signature: object = None
+        self._picture: object = None
+        self._still, self._pictured, self._next_picture = 0.0, self._last, self._last + STILL_EVERY
 
     def look(self) -> CannotHappen | None:
         """What is certain by now, None while there is hope. Raises PeerBroken and StartError."""
@@ -123,7 +128,7 @@ class Watch:
         for run in live:
             if run.cpu_seconds() > run.cpu_limit:
                 return CannotHappen(run, Trouble("busy", None, None))
-        return self._look_at_sleep(live, min(since, 0.05), now)
+        return self._look_at_sleep(live, min(since, 0.05), now) or self._look_at_stillness(live, now)
 
     def _look_at_sleep(self, live: list[StudentRun], step: float, now: float) -> CannotHappen | None:
         asleep = bool(live) and all(kernel.all_asleep(run.pid) for run in live)
@@ -140,6 +145,23 @@ class Watch:
             return CannotHappen(run, Trouble("idle", _call(run), None)) if self._idle > scaled(run.limits.idle_seconds) else None
         return self._count_quiet(live[0], tuple((t.tid, t.syscall, t.switches) for _, t in threads), now)
 
+    def _look_at_stillness(self, live: list[StudentRun], now: float) -> CannotHappen | None:
+        """Now and then, for a process's whole family takes long to look at. A long time between two looks counts little."""
+        if now < self._next_picture:
+            return None
+        step, self._next_picture = 2 * STILL_EVERY, now + STILL_EVERY
+        threads = [thread for run in live for pid in kernel.family(run.pid) for thread in kernel.threads(pid)]
+        awake = any(thread.state not in (*kernel.ASLEEP, "D") for thread in threads)
+        if awake or not all(peer.waits() for peer in self._scene.peers):
+            self._picture = None
+            return None
+        picture = tuple((thread.tid, thread.switches) for thread in threads)
+        self._still = self._still + min(now - self._pictured, step) if picture == self._picture else 0.0
+        self._picture, self._pictured = picture, now
+        if self._still < scaled(STILL_SECONDS):
+            return None
+        return CannotHappen(live[0] if live else None, Trouble("stuck", _call(live[0]), None) if live else None)
+
     def _count_quiet(self, run: StudentRun, signature: object, now: float) -> CannotHappen | None:
         if signature != self._signature:
             self._signature, self._quiet_since, self._looks = signature, now, 0
@@ -152,4 +174,4 @@ class Watch:
 def _call(run: StudentRun) -> str | None:
     """What the program's newest sleeping thread sleeps in; None for one that a signal has stopped."""
     threads = reversed(kernel.threads(run.pid))
-    return next((thread.syscall for thread in threads if thread.syscall and thread.state == "S"), None)
+    return next((thread.syscall for thread in threads if thread.syscall and thread.state in ("S", "D")), None)

@@ -32,10 +32,12 @@ from .ladder.terminal import Growing
 from .recording import CRASH, CRASHES, VARIABLE, Recording, locate
 from .report.screen import Screen
 from .run import signal_words
+from .sandbox import Sandbox
 from .text import count
 
 DONE, CANNOT, FAILED, INTERRUPTED = 0, 2, 3, 130
 CAPACITY = 16384                    # calls that are kept
+OWN_RUN = Sandbox("none", "it is the student's own run")
 LOOK_EVERY = 0.02                   # seconds between two looks at the recording
 WAITS = 300_000_000                 # ns after which a call is shown as waiting
 AT_ONCE = 20                        # rungs that are drawn as they come, in each PAUSE
@@ -60,7 +62,7 @@ def main(words: list[str]) -> int:
             return complain(f"no {options.lab}: there are {', '.join(labs)}", CANNOT)
         lab = labs[options.lab]
         arguments = [*_split(options.args), *words[own + 1:]]
-        programs = build.student_programs(lab, build.read_submission(lab, Path(options.tree)))
+        programs = build.student_programs(lab, build.read_submission(lab, Path(options.tree)), OWN_RUN)
         return Trace(lab, programs.main, arguments, Screen(sys.stderr)).run()
     except build.CompileError as error:
         return complain(f"it doesn't compile: {error.message}", CANNOT)

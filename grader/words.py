@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from . import kernel
-from .evidence import Finding, Location
+from .evidence import Call, Finding, Location
 from .run import StudentRun
 from .scene import CannotHappen
 from .text import count, quote
@@ -74,29 +74,40 @@ def at(where: Location | None) -> str:
 
 
 def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers: int,
-             fate: Callable[[StudentRun], str]) -> str:
-    """Why a wait was given up. fate: how a program ended."""
+             fate: Callable[[StudentRun], str]) -> tuple[str, str]:
+    """That something never came, and why not: "" where nothing is known. fate: how a program ended."""
     trouble, others = why.trouble, ", and the peer waits too" if peers else ""
     returned = _what_returned(why.run or (runs[-1] if runs else None))
     never_came, never_comes = _missed(awaited)
     if returned and (trouble is None or trouble.kind == "stuck"):
-        return f"{never_came}: {returned}"
+        return never_came, returned
     if trouble is None:
         ends = [run for run in runs if run.ended is not None]
-        return f"{never_came}: your program {fate(ends[-1])}" if ends else never_came
+        return never_came, f"your program {fate(ends[-1])}" if ends else ""
     where = at(trouble.where)
     if trouble.kind == "stuck" and trouble.call is None:
-        return f"{never_comes}: your program stands still{where}, stopped by a signal"
+        return never_comes, f"your program stands still{where}, stopped by a signal"
     if trouble.kind == "stuck" and trouble.call is not None:
         if trouble.call == "futex" and (held := _held(runs)):
-            return f"{never_comes}, though your program is held in {held}() until then"
-        return f"{never_comes}: your program waits {waiting(trouble.call)}{where}{others}"
+            return never_comes, f"though your program is held in {held}() until then"
+        return never_comes, f"your program waits {waiting(trouble.call)}{where}{others}"
     if trouble.kind == "busy":
-        return f"{never_came}: your program runs without a pause and gets nowhere{where} (an endless loop?)"
+        return never_came, f"your program runs without a pause and gets nowhere{where} (an endless loop?)"
     if trouble.kind == "idle":
         asleep = f", in {KERNELS_NAMES.get(trouble.call, trouble.call)}()" if trouble.call else ""
-        return f"{never_came}: your program only sleeps{asleep}{where}"
-    return f"{never_came} within the time there is"
+        return never_came, f"your program only sleeps{asleep}{where}"
+    return f"{never_came} within the time there is", ""
+
+
+def last_call(call: Call) -> str:
+    """ "; its last call was accept() at server_accept.c:58, which failed (EINTR)"."""
+    failed = f", which failed ({errnos.errorcode.get(call.errno, call.errno)})" if call.result == -1 else ""
+    return f"; its last call was {call.name}(){at(call.where)}{failed}"
+
+
+def joined(missed: str, plight: str) -> str:
+    """What was missed, and what the program does meanwhile, "" where that isn't known."""
+    return missed + (", " if plight.startswith("though ") else ": " if plight else "") + plight
 
 
 def _missed(awaited: str) -> tuple[str, str]:

@@ -59,11 +59,9 @@ def names_where(seen: dict[str, Any]) -> bool:
     """Whether the report of a test that hung or crashed names the call or the signal, and a line."""
     if seen["status"] not in ("crashed", "timed_out"):
         return True
-    if "() returned " in seen["message"] or seen["cause"] == "reply-not-malloced":
-        return True                 # too early; or the crash is in the caller's free()
-    if seen["location"] is not None and seen["cause"] is not None:
-        return True                 # the cause says what is wrong at that line
-    return seen["location"] is not None and re.search(r"\w\(\)|SIG[A-Z]+|without a pause", seen["message"]) is not None
+    told = re.sub(r"\w+\(\) returned", "", seen["message"])      # what the learner's function did names no call
+    named = re.search(r"\w\(\)|SIG[A-Z]+|without a pause", told)
+    return named is not None and (seen["location"] is not None or re.search(r"\w\.c:\d", told) is not None)
 
 
 def check_causes(grades: Grades, some: list[Mutant]) -> None:

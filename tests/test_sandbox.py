@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,18 +127,54 @@ def test_without_a_sandbox_it_sees_more(tmp_path: Path) -> None:
     assert grade_curious([], tmp_path, "--sandbox", "off") == "failed"
 
 
+def grade_limited(refused: Sequence[str], folder: Path, source: str, *words: str) -> dict[str, Any]:
+    """The lab's part of the report on one test of a source."""
+    place = folder / LAB.folder.name / LAB.file_name
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(source)
+    done = without_namespaces("grade", "lab1", "--from", str(folder), "--only", "sending_text/a_short_text_arrives",
+                              "--json", "-", *words, refused=refused)
+    report: dict[str, Any] = json.loads(done.stdout)["labs"][0]
+    return report
+
+
 def grade_curious(refused: Sequence[str], folder: Path, *words: str) -> str:
     """The status of a test in which the program looks around and fails where it finds something."""
     text = solution(LAB).replace("    const char *next = data;\n",
                                  "    const char *next = data;\n" + CURIOUS.replace("%s", str(KIT)))
-    place = folder / LAB.folder.name / LAB.file_name
-    place.parent.mkdir()
-    place.write_text("#include <fcntl.h>\n#include <signal.h>\n#include <stdlib.h>\n" + text)
-    done = without_namespaces("grade", "lab1", "--from", str(folder), "--only", "sending_text/a_short_text_arrives",
-                              "--json", "-", *words, refused=refused)
+    lab = grade_limited(refused, folder, "#include <fcntl.h>\n#include <signal.h>\n#include <stdlib.h>\n" + text, *words)
     (KIT / "build" / "planted").unlink(missing_ok=True)
-    stages = json.loads(done.stdout)["labs"][0]["stages"]
-    return next(test["status"] for stage in stages for test in stage["tests"] if test["test"] == "a_short_text_arrives")
+    return next(test["status"] for stage in lab["stages"] for test in stage["tests"] if test["test"] == "a_short_text_arrives")
+
+
+READERS = {                         # of a file that the compiler of a submission must not find
+    "include": '#include "%s"\n',
+    "incbin": 'asm(".incbin \\"%s\\"");\n',
+    "oracle": '#if __has_include("%s")\n#error found\n#endif\n#error not found\n',
+}
+
+
+@pytest.mark.parametrize("refused", [pytest.param([], id="bubblewrap"), *LIMITED])
+@pytest.mark.parametrize("reader", READERS)
+def test_the_compiler_reads_nothing_else(reader: str, refused: Sequence[str], tmp_path: Path) -> None:
+    """Each secret is one line that no compiler takes, and that would stand in its message."""
+    secret = tmp_path / "another.c"
+    secret.write_text("#error canary\n")
+    for path in (secret, KIT / "solutions" / LAB.folder.name / LAB.file_name, LAB.folder / "suite.c", Path("/etc/shadow")):
+        lab = grade_limited(refused, tmp_path, READERS[reader] % path)
+        assert lab["compile"] is not None and not lab["trouble"], lab
+        said = lab["compile"]["message"]
+        closed = ("#error not found", "No such file", "Permission denied", "Assembler messages")
+        assert any(words in said for words in closed) and "canary" not in json.dumps(lab), said
+
+
+@pytest.mark.parametrize("refused", [pytest.param([], id="bubblewrap"), *LIMITED])
+def test_what_floods_the_compiler_is_a_compile_error(refused: Sequence[str], tmp_path: Path) -> None:
+    big = "char big[600 << 20] = {1};\n"           # the object would be larger than it may
+    loop = '#include __FILE__\n'
+    for source in (big, loop):
+        lab = grade_limited(refused, tmp_path, source)
+        assert lab["compile"] is not None and lab["score"] in (0, None) and not lab["trouble"], lab
 
 
 USER = """

@@ -6,13 +6,14 @@ import errno
 
 from ..evidence import Call, Evidence
 from .base import (
-    ACCEPTS, CLIENTS, SENDS, Cause, Sure, after, all_own, at, cause, errno_behind, failed, function_of, last_report,
+    ACCEPTS, CLIENTS, RECVS, SENDS, Cause, Sure, after, all_own, at, cause, errno_behind, failed, function_of, last_report,
     own_calls, own_recvs, own_sends, returned,
 )  # fmt: skip
 
 CAUSES: list[Cause] = []
 RECEIVERS = ("recv_some", "recv_exactly", "recv_line", "recv_message")
 BUFFERS = ("fill_send_buffer", "queues", "send_within", "exchange")    # they leave their descriptor open
+PASSING = (errno.EINTR, errno.EAGAIN, errno.EINPROGRESS)        # they say: once more, or later
 MISUSE = 2                          # the probe's own exit status for wrong arguments
 
 
@@ -36,12 +37,22 @@ def errno_lost(evidence: Evidence) -> Sure | None:
 def errno_unset(evidence: Evidence) -> Sure | None:
     run = evidence.run
     reported = run.reported if run is not None and evidence.failure.kind in ("error", "said") else ()
+    if reported and (end := _end_with_old_errno(evidence, *reported[-1])) is not None:
+        return at(end)
     unset = any(report == (-1, errno.EINTR if later else 0) for later, report in enumerate(reported))
     if not unset or any(failed(call) for call in all_own(evidence)):
         return None
     asked = [call for call in own_calls(evidence, "inet_pton", "inet_aton", "getaddrinfo")
              if (call.result == 0) == (call.name != "getaddrinfo")]
     return at(asked[-1]) if asked else Sure()
+
+
+def _end_with_old_errno(evidence: Evidence, result: int, error: int) -> Call | None:
+    """The recv() that met the end of the stream, where -1 was told of that with an errno that is older."""
+    own = [call for call in all_own(evidence) if call.name != "close"]
+    old = any(failed(call) and call.errno == error for call in own)
+    ended = bool(own) and own[-1].name in RECVS and own[-1].result == 0 and own[-1].size != 0
+    return own[-1] if result == -1 and error in PASSING and old and ended else None
 
 
 @cause(CAUSES, "not-minus-1", text="A failure was told by another number than -1. The contract knows one sign of failure, -1; "

@@ -138,7 +138,14 @@ def no_shrink(evidence: Evidence) -> Sure | None:
     whole = len(wire[0]) if wire is not None else None
     return next((at(following) for call, following in _after_short(evidence)
                  if following.args[POINTER] > call.args[POINTER] and following.size == call.size
-                 and (whole is None or following.size == whole) and _wrong_bytes(evidence)), None)
+                 and (following.size == _came_before(evidence, call)
+                      or (whole is None or following.size == whole) and _wrong_bytes(evidence))), None)
+
+
+def _came_before(evidence: Evidence, send: Call) -> int | None:
+    """What the last recv() before it gave: all that an echo has to send. None where nothing was received."""
+    came = [call.result for call in own_recvs(evidence) if call.fd == send.fd and call.index < send.index]
+    return came[-1] if came else None
 
 
 @cause(CAUSES, "wrong-step", *WHOLE, text="After a short count the next send didn't begin where the last one ended. The position moves "

@@ -21,6 +21,7 @@ from ..scene import CannotHappen, Scene
 from ..standing import look_at
 
 ENDLESS, CIRCLE = 64, 16            # calls that make a loop, and those of it that are looked at
+SILENT = ("close", "thread_start", "crash")     # calls that don't tell what a program was about
 
 
 class Unmet(Exception):
@@ -58,6 +59,7 @@ class Verbs:
         self.scene = Scene()
         self.trouble: Trouble | None = None         # why a wait was hopeless
         self.troubled: StudentRun | None = None     # whose trouble it is
+        self.plight = ""                            # and what that program does, for a reader
         self.scripts: list[Said] = []               # of the scene's peers
         self.chance = random.Random(seed)
         self.debugger: Debugger | None = None       # for one of the test's runs
@@ -89,8 +91,9 @@ class Verbs:
             self.trouble = self.placed(hopeless.run, hopeless.trouble)
             run = hopeless.run or (about if isinstance(about, StudentRun) else None)
             why = CannotHappen(hopeless.run, self.trouble)
-            said = words.hopeless(awaited, why, self.scene.runs, len(self.scene.peers), self.fate)
-            raise self.unmet("wait", said, run or about) from None
+            missed, plight = words.hopeless(awaited, why, self.scene.runs, len(self.scene.peers), self.fate)
+            self.plight = plight + (self.last_call(hopeless.run) if "() returned " in plight else "")
+            raise self.unmet("wait", words.joined(missed, self.plight), run or about) from None
 
     # ---- where a program stands ---------------------------------------------------------------------
 
@@ -115,6 +118,11 @@ class Verbs:
             last = resolve(waits[-1:], run.program)[0]
             return Trouble(trouble.kind, last.name, last.where)
         return Trouble(trouble.kind, trouble.call, self.line_now(run, kernel.threads(run.pid)[::-1]))
+
+    def last_call(self, run: StudentRun | None) -> str:
+        """What it asked of the kernel last, for a reader; "" where nothing was recorded."""
+        own = [call for call in run.recording.calls() if not call.given and call.name not in SILENT] if run else []
+        return words.last_call(resolve(own[-1:], run.program)[0]) if run is not None and own else ""
 
     def line_now(self, run: StudentRun, threads: Sequence[kernel.Thread]) -> Location | None:
         """The first line of the student's file that one of these threads stands at."""

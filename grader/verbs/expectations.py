@@ -42,17 +42,17 @@ class ExpectationVerbs(PeerVerbs, RunVerbs):
         try:
             self.wait(lambda: peer.finished, "the end of the conversation", peer)
         except Unmet as unmet:
-            raise self._differs(peer, expected) or unmet from None
+            raise self._differs(peer, expected, self.plight if self.trouble else "") or unmet from None
         differs = self._differs(peer, expected)
         if differs:
             raise differs
         self.check_happy(peer)
 
-    def _differs(self, peer: Peer, expected: bytes) -> Unmet | None:
+    def _differs(self, peer: Peer, expected: bytes, plight: str = "") -> Unmet | None:
         actual = peer.outcome.received
         if actual == expected:
             return None
-        message = words.difference("the peer received", actual, expected)
+        message = words.joined(words.difference("the peer received", actual, expected), plight)
         return self.unmet("received", message, peer, expected, actual)
 
     def do_expect_happy(self, fields: list[bytes]) -> None:

@@ -22,7 +22,7 @@ class RunVerbs(Verbs):
         debugger = self.debugger if self.debugger is not None and self.debugger.run == number else None
         programs = self.programs
         if request.tool == "helgrind" and debugger is None:
-            programs = build.student_programs(self.lab, programs.source.read_bytes(), for_helgrind=True)
+            programs = build.student_programs(self.lab, programs.source.read_bytes(), self.sandbox, for_helgrind=True)
         run = start(number, request, programs, self.launcher, self.sandbox, self.lab.limits,
                     self.chance.getrandbits(32), debugger is not None, self.lab.queues)
         self.scene.runs.append(run)

@@ -14,7 +14,7 @@ from .. import kernel, traffic
 from ..conversation import ConnectionOutcome
 from ..kernel import Address, Socket, State
 from ..run import StudentRun
-from .base import BadRequest, Verbs
+from .base import BadRequest, Unmet, Verbs
 
 HOLD_SECONDS = 10
 TRIES = 5
@@ -89,7 +89,14 @@ class SocketVerbs(Verbs):
     def do_wait_peer_settled(self, fields: list[bytes]) -> None:
         peer = self.peer(fields[0])
         self.first_connection(fields[0])
-        self.wait(peer.at_rest, "an end to all that is on its way", peer)
+        try:
+            self.wait(peer.at_rest, "an end to all that is on its way", peer)
+        except Unmet:
+            if self.trouble is None or self.trouble.kind != "stuck":
+                raise
+            self.trouble = None         # the program has done all that it was to do
+            raise self.unmet("said", "what the peer sent comes again and again, and finds no room in the receive "
+                             "buffer: the peer was told another size", peer) from None
 
     def do_wait_full(self, fields: list[bytes]) -> None:
         """Until the program has sent more than the two buffers before the peer can pass on."""

@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "number.h"
+#include "options.h"
 #include "report.h"
 
 enum { PEER_ROOM = 64, CANARY = 0xAA, MAX_TIMES = 100000, MAX_BYTES = 1 << 20 };
@@ -43,7 +44,7 @@ struct options {
     unsigned times;
     bool stay, hold, read, take;
     const char *listener; /* NULL, "none" or "unlistened" */
-    const char *words[4]; /* FUNCTION and its arguments */
+    char *words[4];       /* FUNCTION and its arguments */
     int count;
 };
 
@@ -252,27 +253,18 @@ static int show_usage(void)
     return 2;
 }
 
-static int read_options(int argc, char **argv, struct options *options)
+static int take_words(int argc, char **argv, struct options *options)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--times") == 0 && i + 1 < argc) {
-            if (parse_count("--times", argv[++i], MAX_TIMES, &options->times) == -1)
-                return -1;
-        } else if (strcmp(argv[i], "--listener") == 0 && i + 1 < argc)
-            options->listener = argv[++i];
-        else if (strcmp(argv[i], "--stay") == 0)
-            options->stay = true;
-        else if (strcmp(argv[i], "--hold") == 0)
-            options->hold = true;
-        else if (strcmp(argv[i], "--read") == 0)
-            options->read = true;
-        else if (strcmp(argv[i], "--take") == 0)
-            options->take = true;
-        else if (options->count < 4)
-            options->words[options->count++] = argv[i];
-        else
-            return -1;
-    }
+    const struct known_option known[] = {
+        {"--times", .number = &options->times, .most = MAX_TIMES},
+        {"--listener", .text = &options->listener},
+        {"--stay", .on = &options->stay},
+        {"--hold", .on = &options->hold},
+        {"--read", .on = &options->read},
+        {"--take", .on = &options->take},
+        {.name = NULL},
+    };
+    options->count = read_options(argc, argv, known, options->words, 4);
     return options->count > 0 ? 0 : -1;
 }
 
@@ -326,7 +318,7 @@ int main(int argc, char **argv)
     report_open();
     signal(SIGPIPE, SIG_DFL); /* whoever started the probe may ignore it */
     struct options options = {.times = 1};
-    if (read_options(argc, argv, &options) == -1)
+    if (take_words(argc, argv, &options) == -1)
         return show_usage();
     int status = run_function(&options);
     while (status == 0 && options.stay && wait_for_line())

@@ -532,10 +532,15 @@ Test(one_after_another, serves_three_clients,
      .description = "server_run() serves its clients one after another, then returns 0")
 {
     struct run run = start_student(.function = "server_run", .args = {"3"}, .stay = true);
-    struct peer clients = peer_connects(run, "3 clients in turn: " ECHO_ROUND);
+    struct peer first = peer_connects(run, "wait for go; " ECHO_ROUND);
+    wait_connected(first);
+    wait_settled(run); /* the server waits for the client's first word, as it must */
+    go(first);
+    struct peer others = peer_connects(run, "2 clients in turn: " ECHO_ROUND);
     finish(run);
     expect_result(run, 0);
-    expect_happy(clients);
+    expect_happy(first);
+    expect_happy(others);
 }
 
 Test(one_after_another, clients_in_the_queue,

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "number.h"
+#include "options.h"
 #include "report.h"
 
 enum { MAX_TIMES = 100000, CLOSED = 500 }; /* CLOSED: a descriptor that nobody opens */
@@ -41,8 +42,8 @@ struct options {
     unsigned times;
     bool stay, hold, full;
     const char *say;
-    uint16_t call;        /* 0: the connection comes in */
-    const char *words[5]; /* FUNCTION and its arguments */
+    unsigned call;  /* 0: the connection comes in */
+    char *words[5]; /* FUNCTION and its arguments */
     int count;
 };
 
@@ -85,7 +86,7 @@ static int make_connection(const struct options *options, int listener)
         return connection != -1 ? connection : give_up("accept");
     }
     int connection = make_socket();
-    struct sockaddr_in address = loopback(options->call);
+    struct sockaddr_in address = loopback((uint16_t)options->call);
     if (connect(connection, (struct sockaddr *)&address, sizeof address) == -1)
         give_up("connect");
     return connection;
@@ -238,28 +239,18 @@ static int show_usage(void)
     return 2;
 }
 
-static int read_options(int argc, char **argv, struct options *options)
+static int take_words(int argc, char **argv, struct options *options)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--times") == 0 && i + 1 < argc) {
-            if (parse_count("--times", argv[++i], MAX_TIMES, &options->times) == -1)
-                return -1;
-        } else if (strcmp(argv[i], "--call") == 0 && i + 1 < argc) {
-            if (parse_port(argv[++i], &options->call) == -1)
-                return -1;
-        } else if (strcmp(argv[i], "--say") == 0 && i + 1 < argc)
-            options->say = argv[++i];
-        else if (strcmp(argv[i], "--stay") == 0)
-            options->stay = true;
-        else if (strcmp(argv[i], "--hold") == 0)
-            options->hold = true;
-        else if (strcmp(argv[i], "--full") == 0)
-            options->full = true;
-        else if (options->count < 5)
-            options->words[options->count++] = argv[i];
-        else
-            return -1;
-    }
+    const struct known_option known[] = {
+        {"--times", .number = &options->times, .most = MAX_TIMES},
+        {"--call", .number = &options->call, .most = UINT16_MAX},
+        {"--say", .text = &options->say},
+        {"--stay", .on = &options->stay},
+        {"--hold", .on = &options->hold},
+        {"--full", .on = &options->full},
+        {.name = NULL},
+    };
+    options->count = read_options(argc, argv, known, options->words, 5);
     return options->count > 0 ? 0 : -1;
 }
 
@@ -304,7 +295,7 @@ int main(int argc, char **argv)
     report_open();
     signal(SIGPIPE, SIG_DFL); /* whoever started the probe may ignore it */
     struct options options = {.times = 1};
-    if (read_options(argc, argv, &options) == -1)
+    if (take_words(argc, argv, &options) == -1)
         return show_usage();
     int status = run_function(&options);
     while (status == 0 && options.stay && wait_for_line())

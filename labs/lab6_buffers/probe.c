@@ -41,6 +41,7 @@
 #include <unistd.h>
 
 #include "number.h"
+#include "options.h"
 #include "report.h"
 
 enum { DONE = 0, WRONG_USE = 2 };
@@ -356,57 +357,29 @@ static const struct {
     {"finish", 3, 4, call_finish},
 };
 
-static const struct {
-    const char *name;
-    unsigned *number; /* NULL: it is a switch */
-    bool *on;
-} known_options[] = {
-    {"--times", &options.times, NULL},
-    {"--send-buffer", &options.send_buffer, NULL},
-    {"--recv-buffer", &options.recv_buffer, NULL},
-    {"--stay", NULL, &options.stay},
-    {"--hold", NULL, &options.hold},
-    {"--nonblocking", NULL, &options.nonblocking},
-    {"--fill", NULL, &options.fill},
-    {"--when-left", NULL, &options.when_left},
-    {"--rest", NULL, &options.rest},
-    {"--listener", NULL, &options.listener},
+static const struct known_option known_options[] = {
+    {"--times", .number = &options.times, .most = INT32_MAX},
+    {"--send-buffer", .number = &options.send_buffer, .most = INT32_MAX},
+    {"--recv-buffer", .number = &options.recv_buffer, .most = INT32_MAX},
+    {"--stay", .on = &options.stay},
+    {"--hold", .on = &options.hold},
+    {"--nonblocking", .on = &options.nonblocking},
+    {"--fill", .on = &options.fill},
+    {"--when-left", .on = &options.when_left},
+    {"--rest", .on = &options.rest},
+    {"--listener", .on = &options.listener},
+    {.name = NULL},
 };
-
-/* One option and, where it has one, its number: gives how many words it took. */
-static int read_option(char **words)
-{
-    for (size_t i = 0; i < sizeof known_options / sizeof known_options[0]; i++) {
-        if (strcmp(words[0], known_options[i].name) != 0)
-            continue;
-        if (known_options[i].on != NULL) {
-            *known_options[i].on = true;
-            return 1;
-        }
-        if (words[1] == NULL || parse_count(words[0], words[1], INT32_MAX, known_options[i].number) == -1)
-            give_up("an option needs a number");
-        return 2;
-    }
-    give_up("there is no such option");
-}
 
 int main(int argc, char **argv)
 {
     report_open();
     signal(SIGPIPE, SIG_DFL); /* whoever started the probe may ignore it */
 
-    /* The suite's words come as OPTIONS FUNCTION OPTIONS ARGUMENTS. */
-    char *words[16];
-    int count = 0;
-    for (int at = 1; at < argc;) {
-        if (strncmp(argv[at], "--", 2) == 0)
-            at += read_option(argv + at);
-        else if (count < 15)
-            words[count++] = argv[at++];
-        else
-            give_up("too many arguments");
-    }
-    words[count] = NULL;
+    char *words[16] = {NULL};
+    int count = read_options(argc, argv, known_options, words, 15);
+    if (count == -1)
+        give_up("there is no such option, or it needs a number, or there are too many words");
 
     for (size_t i = 0; count > 0 && i < sizeof functions / sizeof functions[0]; i++) {
         if (strcmp(words[0], functions[i].name) != 0)
