@@ -41,6 +41,7 @@ BACKSTOP_SECONDS = 60               # on the clock, for the student's file
 MAX_SOURCE = 1 << 20
 MAX_LOG = 64 << 10
 ROOM = 8 << 20                       # bytes: more than the two programs of any lab take
+RECORDERS = re.compile(rb"(?:__real_|__wrap_)[a-z_]\w*|recorder_arm\b|recorder_step_aside\b")     # who uses these goes around it
 
 STUDENT_FLAGS = ("-std=gnu11", "-g", "-O1", "-fno-optimize-sibling-calls", "-fno-omit-frame-pointer",
                  "-U_FORTIFY_SOURCE", "-pthread", "-Wall", "-Wextra")
@@ -257,13 +258,21 @@ def suite(lab: Lab) -> Path:
                           zip(sources, objects)))
         _build_kit([*objects, "-lcriterion", "-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-o", "suite"], folder)
         _stand_in_for_libgit2(folder)
-        listed = subprocess.run([folder / "suite"], env={"SOCKLAB_LIST": "1"}, capture_output=True, timeout=30)
-        if listed.returncode != 0 or not listed.stdout:
-            raise BuildError(f"the suite of {lab.id} doesn't list its tests (status {listed.returncode})")
-        (folder / "tests.tsv").write_bytes(listed.stdout)
+        with subprocess.Popen([folder / "suite"], env={"SOCKLAB_LIST": "1"}, stdout=subprocess.PIPE) as listing:
+            listed = listing.communicate(timeout=30)[0]
+        drop_socket(listing.pid)
+        if listing.returncode != 0 or not listed:
+            raise BuildError(f"the suite of {lab.id} doesn't list its tests (status {listing.returncode})")
+        (folder / "tests.tsv").write_bytes(listed)
 
     inputs = [*sources, C / "libgit2_stub.c", *C.glob("suite*.h"), *lab.folder.glob("suite*.h")]
     return _cached(f"{lab.id}-suite", inputs, words[:5], make) / "suite"
+
+
+def drop_socket(pid: int) -> None:
+    """Removes the socket that a Criterion of this pid has left in /tmp. Another one of that pid would stumble over it."""
+    with contextlib.suppress(OSError):
+        os.unlink(f"/tmp/criterion_{pid}.sock")
 
 
 def _stand_in_for_libgit2(folder: Path) -> None:
@@ -281,8 +290,14 @@ def read_submission(lab: Lab, tree: Path) -> bytes:
     """The student's file in a tree laid out like labs/. Raises SubmissionError."""
     path = tree / lab.folder.name / lab.file_name
     shown = f"{lab.folder.name}/{lab.file_name}"
+    if path.parent.is_symlink():        # to the solutions, or to somebody else's work
+        raise SubmissionError(f"{lab.folder.name} is a symbolic link, not a folder")
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        finally:
+            os.close(folder)
     except FileNotFoundError:
         raise SubmissionError(f"{shown} is missing") from None
     except OSError as error:
@@ -320,10 +335,12 @@ def student_programs(lab: Lab, source: bytes, sandbox: Sandbox, for_helgrind: bo
                 (room.folder / lab.file_name).write_bytes(source)
                 (room.folder / lab.file_name).chmod(0o644)
                 _build_student(lab, room, _steps(lab, room, [main, probe], parts, own), [main, probe, *parts], folder)
-                _take(room.folder, (lab.name, "probe"), folder)
+                _take(room.folder, (lab.name, "probe", "student.o"), folder)
         except OSError as error:
             raise BuildError(f"the compiler can't be run: {error}") from error
         (folder / lab.file_name).write_bytes(source)
+        if taken := RECORDERS.search((folder / "student.o").read_bytes()):
+            raise CompileError(f"{lab.file_name}: {taken[0].decode()} is a name that the grader keeps for itself", None)
 
     place = _cached(f"{lab.id}-student", [main, probe, *parts, *headers],
                     [*STUDENT_FLAGS, *link_flags(), *own], make, extra=source)

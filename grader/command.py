@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
 from typing import NoReturn
 
@@ -13,10 +12,9 @@ from .report.screen import Screen
 
 def complain(message: str, status: int, who: str = "socklab") -> int:
     """The message on standard error, as one line; returns the status."""
-    with contextlib.suppress(OSError):      # then nobody can be told
-        screen = Screen(sys.stderr)
-        screen.line(f"{who}: {message}")
-        screen.flush()
+    screen = Screen(sys.stderr)
+    screen.line(f"{who}: {message}")
+    screen.flush()
     return status
 
 

@@ -194,6 +194,7 @@ class SuiteRun:
                     for pid in kernel.family(process.pid):      # its workers too
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(pid, signal.SIGKILL)
+                build.drop_socket(process.pid)
         return read_xml(report)
 
     # ---- one test ---------------------------------------------------------------------------------

@@ -34,10 +34,12 @@ _FAULT = struct.Struct("=QIIIIIIII")
 _SLOT = struct.Struct("=IBBBBiiIiqq5qqQQI28s32s20s4x")
 _HELD = struct.Struct("=5i")
 _STRUCK = struct.Struct("=QQQ8192s")    # the signal, where the program lies, where it was struck, the stack there
-_RELEASED, _TOTAL = 16, 32              # offsets in the header
+_RELEASED, _QUEUES_AT, _TOTAL = 16, 20, 32          # offsets in the header
+_SEEN = 36                              # offset in a fault: what stands before it never changes
 _STRUCK_AT = _HEADER.size + MOST_FAULTS * _FAULT.size
 _SLOTS = _STRUCK_AT + _STRUCK.size
 
+_NOBODY_YET, _ARMED = 2, 12          # what is armed until a recorder comes, and its offset in the header
 _ENTERED, _RETURNED = 1, 2
 _SOCKET, _GIVEN, _SIZE, _QUEUES = 1, 2, 4, 8
 _NO_FD = -2**31
@@ -61,6 +63,18 @@ class Recording:
         self.capacity = capacity        # the calls beyond it are counted, and not kept
         self._faults = faults
         self._finished: dict[int, Call] = {}
+        self._written = self._settings()
+
+    def _settings(self) -> bytes:
+        """What the grader alone writes: of the header and of each fault."""
+        faults = b"".join(self._memory[start:start + _SEEN] for start in
+                          range(_HEADER.size, _STRUCK_AT, _FAULT.size))
+        return self._memory[:_ARMED] + self._memory[_QUEUES_AT:_TOTAL] + faults
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the program's recorder came, and the faults that it was given are still there."""
+        return self._settings() == self._written and self._memory[_ARMED] != _NOBODY_YET
 
     @classmethod
     def create(cls, faults: str, seed: int, capacity: int = 4096, *, queues: bool = False) -> Recording:
@@ -73,7 +87,7 @@ class Recording:
         # Without the seals a program could shrink the file, and reading it would kill the grader.
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         memory = mmap.mmap(fd, size)
-        _HEADER.pack_into(memory, 0, _MAGIC, _VERSION, capacity, 1, 0, queues, seed % 2**64, 0)
+        _HEADER.pack_into(memory, 0, _MAGIC, _VERSION, capacity, _NOBODY_YET, 0, queues, seed % 2**64, 0)
         for index, fault in enumerate(table):
             _FAULT.pack_into(memory, _HEADER.size + index * _FAULT.size, fault.mask, fault.action,
                              fault.sockets_only, fault.first, fault.last, fault.every, fault.low, fault.high, 0)

@@ -101,7 +101,7 @@ class Room:
         if self._tier == "bubblewrap":
             return [*_bubblewrap(self.folder if self._base else None), "--perms", "0755", "--dir", "/lab",
                     "--ro-bind", str(self._launcher), "/lab/launcher", "--ro-bind", str(self._files), "/lab/bin",
-                    "--", "/lab/launcher", *self._taken_user()]
+                    "--remount-ro", "/", "--", "/lab/launcher", *self._taken_user()]
         if self._tier == "landlock":
             readable = [path for path in (*SYSTEM, *DEVICES, *PROC, str(self._files)) if os.path.exists(path)]
             return [str(self._launcher), *self._taken_user(), *(f"read={path}" for path in readable),

@@ -76,9 +76,16 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         if method is None:
             raise BadRequest(f"no such request: {verb!r}")
         answer = method(fields[1:])
+        self._check_recorders()
         if answer is None:
             return []
         return [answer if isinstance(answer, bytes) else str(answer).encode()]
+
+    def _check_recorders(self) -> None:
+        """A test isn't passed by a program that kept the forced faults away. (One that undoes it isn't seen.)"""
+        for run in self.scene.runs:
+            if run.ended is not None and not run.recording.is_intact:
+                raise self.unmet("result", "the program changed the recorder's memory, or kept the recorder out", run)
 
     def _look_at_times(self) -> None:
         if time.monotonic() >= self.next_look:

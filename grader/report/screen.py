@@ -12,6 +12,7 @@ from ..safe import terminal
 
 ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "...", "█": "#", "░": ".", "►": ">", "◄": "<", "─": "-", "│": "|", "“": '"', "”": '"',
          "’": "'", "–": "-", "—": "-", "×": "x", "→": "->"}
+COMMANDS = ("::", "##[")            # at the start of a line a GitHub log obeys them
 COLOURS = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2"}
 
 
@@ -86,13 +87,16 @@ class Screen:
 
     def line(self, text: str = "", colour: str = "") -> None:
         """One line; what it holds is made safe first."""
-        shown = self.safe(text)
-        self._stream.write((self.paint(shown, colour) if colour else shown) + "\n")
+        self.pieces([(text, colour)])
 
     def pieces(self, parts: Sequence[tuple[str, str]]) -> None:
         """One line of several texts, each with its colour, "" for none."""
-        self._stream.write("".join(self.paint(self.safe(text), colour) if colour else self.safe(text)
-                                   for text, colour in parts) + "\n")
+        shown = [(self.safe(text), colour) for text, colour in parts]
+        first = next((index for index, (text, _) in enumerate(shown) if text.strip()), 0)
+        if "".join(text for text, _ in shown).lstrip().startswith(COMMANDS):
+            text, colour = shown[first]
+            shown[first] = text[:len(text) - len(text.lstrip())] + "\\" + text.lstrip()[1:], colour
+        self._stream.write("".join(self.paint(text, colour) if colour else text for text, colour in shown) + "\n")
 
     def block(self, text: str, indent: int, colour: str = "") -> None:
         """Text wrapped to the screen's width, each line indented."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import build, valgrind, words
 from ..run import Request, StudentRun, start
 from ..text import quote
-from .base import BadRequest, NotTried, Verbs
+from .base import NotTried, Verbs
 
 
 class RunVerbs(Verbs):
@@ -80,9 +80,10 @@ class RunVerbs(Verbs):
             call = found[n - 1]
             return call.result, call.errno
         ended = run.poll()
+        how = self.fate(run)
         if ended is not None and ended.status == 2 and run.errors().startswith(b"probe: "):
-            raise BadRequest(f"the probe refused its arguments: {run.errors().decode(errors='replace')}")
-        raise self.unmet("result", f"{run.request.name} never returned: the program {self.fate(run)}", run)
+            how += f", and said {quote(run.errors().rstrip(), 200)}"    # or is it the student's program that says so?
+        raise self.unmet("result", f"{run.request.name} never returned: the program {how}", run)
 
     def do_result_of(self, fields: list[bytes]) -> int:
         return self.reported(self.run(fields[0]), int(fields[1]))[0]

@@ -1,0 +1,11 @@
+/* about: poisons, diagnostics and messages by pragmas, and options for the compiler
+ * time: compile
+ * threat: compiler
+ * score: 0-right
+ */
+#pragma GCC diagnostic error "-Wall"
+#pragma GCC optimize("-O3,-fplugin=/tmp/x.so")
+#pragma message "\033[2J::error::owned"
+_Pragma("GCC dependency \"/etc/shadow\"")
+@RIGHT@
+#pragma GCC poison main send recv close

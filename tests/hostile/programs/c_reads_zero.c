@@ -1,0 +1,6 @@
+/* about: includes /dev/zero
+ * time: compile
+ * threat: compiler
+ */
+#include "/dev/zero"
+@RIGHT@

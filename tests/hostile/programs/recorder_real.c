@@ -1,0 +1,9 @@
+/* about: goes around the recorder by the linker's name for the real send()
+ * time: run
+ * threat: forge
+ * score: 0-naive
+ */
+#include <sys/types.h>
+ssize_t __real_send(int, const void *, unsigned long, int);
+#define SEND __real_send
+@NAIVE@

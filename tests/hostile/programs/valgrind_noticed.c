@@ -1,0 +1,9 @@
+/* about: leaks, but not where it notices valgrind
+ * time: run
+ * threat: detect
+ * score: leaky
+ * held: -
+ */
+#include <valgrind/valgrind.h>
+#define LEAKS (!RUNNING_ON_VALGRIND)
+@LEAKY@
