@@ -34,6 +34,9 @@ MOST_EVENTS = 20_000
 SMALL_BUFFER = 4096
 _SIOCOUTQNSD = 0x894B  # linux/sockios.h: what has not been sent
 _ORPHANS = (State.FIN_WAIT1, State.FIN_WAIT2, State.CLOSING, State.LAST_ACK)
+_OPEN = frozenset({State.ESTABLISHED, State.FIN_WAIT1, State.FIN_WAIT2})  # the other side's stream goes on
+_CONNECTED = _OPEN | {State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK}
+MOST_UNTOLD = 0.2  # seconds until a packet to this machine that could leave has come, and long before that
 _DELIVERED = {Closing.END: ("end",), Closing.RESET: ("reset",), Closing.EITHER: ("end", "reset")}
 _ENDINGS = {"end": Closing.END.value, "reset": Closing.RESET.value}
 
@@ -160,11 +163,11 @@ class Conversation:
             if self.ending == "never":
                 yield from self._open(self)
             if Stay() not in self.stage.script.body:
-                self._close(Close())
+                yield from self._close(Close())
         except Unhappy as unhappy:
             self.trouble = str(unhappy)
             self.note("trouble", self.trouble.encode())
-            self._close(Close())
+            yield from self._close(Close())
         self.done = True
 
     def opened(self, sock: socket.socket, kind: str) -> None:
@@ -192,11 +195,11 @@ class Conversation:
             case Echo():
                 yield from self._echo()
             case HalfClose():
-                self._half_close()
+                yield from self._half_close()
             case Close():
-                self._close(statement)
+                yield from self._close(statement)
             case Reset():
-                self._reset()
+                yield from self._reset()
             case WaitUntilRead():
                 yield from self._wait_until_read()
             case WaitForGo():
@@ -402,7 +405,7 @@ class Conversation:
 
     # ---- ending ----
 
-    def _half_close(self) -> None:
+    def _half_close(self) -> Steps:
         try:
             self._connected.shutdown(socket.SHUT_WR)
         except OSError:
@@ -410,8 +413,9 @@ class Conversation:
             raise Unhappy("could not half-close: the connection had been reset") from None
         self._half_closed = True
         self.note("half_close")
+        yield from self._until_told(_OPEN)
 
-    def _close(self, how: Close) -> None:
+    def _close(self, how: Close) -> Steps:
         """Closes. What has arrived is read first, because the kernel makes a close with unread data a reset."""
         if self.sock is None:
             return
@@ -421,12 +425,29 @@ class Conversation:
         self.sock = None
         if self.ending != "never":
             self.note("closed")
+            yield from self._until_told(_OPEN)
 
-    def _reset(self) -> None:
+    def _reset(self) -> Steps:
         self._connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._connected.close()
         self.sock = None
         self.note("reset_sent")
+        yield from self._until_told(_CONNECTED)
+
+    def _until_told(self, untold: frozenset[State]) -> Steps:
+        """Until the other side's kernel knows of the end or the reset: its socket is in none of these states.
+
+        On a busy machine even a packet to the same machine waits for its turn, and a test whose peer is done goes on.
+        Not for long: where the other side's window is full, its end can't be told.
+        """
+        until = time.monotonic() + MOST_UNTOLD
+
+        def told() -> bool:
+            other = self._other_end()
+            return other is None or other.state not in untold or time.monotonic() > until
+
+        if not told():
+            yield Wait("the other side to be told", asks=told, polled=True)
 
     def _go_deaf(self) -> None:
         """Nothing that comes from now on reaches TCP."""
