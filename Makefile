@@ -115,7 +115,7 @@ peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 # ---- the kit itself ----
 # "make handout" leaves out this section, down to the next headline: see classroom/student/test.mk.
 
-.PHONY: test-all lint soak bench evidence golden pictures handout
+.PHONY: test-all lint soak fuzz two-limits bench evidence golden pictures handout
 test: | setup-test ## the kit's own tests, a few minutes
 	$Q$(DEV_PYTHON) -m pytest -m "not slow"
 
@@ -127,6 +127,12 @@ lint: | setup-lint ## warnings, layout and types of the kit's code
 
 soak: | setup-test ## the same verdicts thousands of times on a busy machine
 	$Q$(DEV_PYTHON) tests/soak.py $(SOAK)
+
+fuzz: | setup-test ## mutated samples for all that reads what comes from outside (FUZZ_SECONDS=600)
+	$Q$(DEV_PYTHON) tests/fuzz/fuzz.py $(FUZZ)
+
+two-limits: | setup-test ## the corpus at normal limits, and on a machine three times slower
+	$Q$(DEV_PYTHON) tests/two_limits.py $(TWO_LIMITS)
 
 evidence: | setup-test ## record anew what tests/unit/test_causes.py reads (LAB=N)
 	$Q$(DEV_PYTHON) tests/record.py $(LAB:%=lab%)

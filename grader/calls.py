@@ -1,13 +1,16 @@
-"""The recorded calls, read from c/calls.def: the list that recorder.c is compiled from."""
+"""The recorded calls, read from c/calls.def, the list that recorder.c is compiled from, and from recorder.c itself."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-_TEXT = (Path(__file__).parent / "c" / "calls.def").read_text()
+_C = Path(__file__).parent / "c"
+_TEXT = (_C / "calls.def").read_text()
+_ENTERS = re.findall(r"^ +ENTER\((\w+), \w+(.*)\);$", (_C / "recorder.c").read_text(), re.MULTILINE)
 
 CALLS: tuple[str, ...] = tuple(re.findall(r"^(?:CALL|MARK)\((\w+)\)", _TEXT, re.MULTILINE))
 MARKS: frozenset[str] = frozenset(re.findall(r"^MARK\((\w+)\)", _TEXT, re.MULTILINE))
 ALIASES: dict[str, str] = dict(re.findall(r"^SAME\((\w+), (\w+)\)", _TEXT, re.MULTILINE))
 SYMBOLS: tuple[str, ...] = (*(name for name in CALLS if name not in MARKS), *ALIASES)
+ARGUMENTS: dict[str, int] = {name: given.count(",") for name, given in _ENTERS}      # how many are recorded of each call

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import os
 import re
@@ -190,7 +191,9 @@ def _ask(
 def _messages(answer: bytes) -> Iterator[tuple[int, bytes]]:
     at = 0
     while at < len(answer):
-        length, kind, _, _, _ = _HEADER.unpack_from(answer, at)
+        length, kind, _, _, _ = _HEADER.unpack_from(answer.ljust(at + _HEADER.size, b"\0"), at)
+        if length < _HEADER.size:
+            raise _not_understood()
         yield kind, answer[at + _HEADER.size : at + length]
         at += (length + 3) & ~3
 
@@ -201,7 +204,18 @@ def _raise_error(kind: int, body: bytes) -> None:
         raise OSError(number, os.strerror(number), "sock_diag")
 
 
+def _not_understood() -> OSError:
+    return OSError(errno.EPROTO, "an answer that makes no sense", "sock_diag")
+
+
 def _decode(body: bytes) -> Socket:
+    try:
+        return _decode_whole(body)
+    except (struct.error, ValueError):
+        raise _not_understood() from None
+
+
+def _decode_whole(body: bytes) -> Socket:
     family, state = _MESSAGE.unpack_from(body)
     local_port, remote_port = _PORTS.unpack_from(body, 4)
     receive_queue, send_queue, _, inode = _QUEUES.unpack_from(body, 52)

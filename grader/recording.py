@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from .calls import CALLS, MARKS, SYMBOLS
+from .calls import ARGUMENTS, CALLS, MARKS, SYMBOLS
 from .evidence import Call, Location, Queues
 from .faults import MOST_FAULTS, Fault, parse_faults
 from .standing import Standing, Text, as_words, sites
@@ -140,7 +140,7 @@ class Recording:
 def _decode(index: int, slot: bytes, faults: tuple[Fault, ...]) -> Call | None:
     (state, name, flags, arg_count, data_length, thread, fd, struck, error, began, ended,
      *args, result, site, size, address_length, address, data, held) = _SLOT.unpack(slot)
-    if state not in (_ENTERED, _RETURNED) or name >= len(CALLS):
+    if state not in (_ENTERED, _RETURNED) or name >= len(CALLS) or ARGUMENTS.get(CALLS[name], arg_count) != arg_count:
         return None
     family, shown = _address(address[:address_length])
     returned = state == _RETURNED
