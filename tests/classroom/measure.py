@@ -1,0 +1,84 @@
+"""Grades a generated class, checks each mark, and says what it took: python3 tests/classroom/measure.py COUNT [LAB...]
+
+Memory is that of the grader's own processes, Python's and the suites', by their proportional set size (shared pages
+count once), summed up twice a second; students' programs, valgrind and compilers don't count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from generate import generate  # noqa: E402
+from kit import KIT, LABS  # noqa: E402
+
+from grader import kernel  # noqa: E402
+
+OWN = ("python", "suite")
+
+
+def main(words: list[str]) -> int:
+    """0 if every mark is right."""
+    count, labs = int(words[0]), words[1:] or list(LABS)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        expected = generate(Path(folder, "in"), count, labs)
+        began, before = time.monotonic(), os.times()
+        command = [sys.executable, "-m", "grader", "class", str(Path(folder, "in")), "--out", str(Path(folder, "out")),
+                   "--labs", ",".join(labs), "--seed", "cafe"]
+        with open(Path(folder, "said"), "w+", encoding="utf-8") as said, \
+                subprocess.Popen(command, cwd=KIT, stdout=said, stderr=said) as process:
+            peak = watch(process)
+            said.seek(0)
+            text = said.read()
+        seconds, after = time.monotonic() - began, os.times()
+        if process.returncode != 0:
+            print(text)
+        wrong = check(Path(folder, "out"), expected)
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    for line in wrong:
+        print(line)
+    print(f"{count} submissions, {len(labs)} labs: {len(wrong)} marks wrong; {seconds:.0f} s, {seconds / count:.2f} s each, "
+          f"{60 * count / seconds:.1f} a minute; {cpu / count:.2f} s of processor each; peak {peak / 1024:.0f} MB; "
+          f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} processors")
+    return 1 if wrong or process.returncode else 0
+
+
+def check(out: Path, expected: dict[str, object]) -> list[str]:
+    """Each mark that isn't right."""
+    found, seen = [], set()
+    for path in sorted((out / "results").glob("*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        seen.add(record["student"])
+        what = expected[record["student"]]
+        found += [f"{record['student']} ({what.way}): {line}" for line in what.wrong(record)]       # type: ignore[attr-defined]
+    return found + [f"{name}: no record" for name in expected if name not in seen]
+
+
+def watch(process: subprocess.Popen[bytes]) -> int:
+    """The most memory that the grader's own processes had at once, in KiB."""
+    peak = 0
+    while process.poll() is None:
+        peak = max(peak, sum(memory(pid) for pid in kernel.family(process.pid)))
+        time.sleep(0.5)
+    return peak
+
+
+def memory(pid: int) -> int:
+    try:
+        if not Path(f"/proc/{pid}/comm").read_text().startswith(OWN):
+            return 0
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
