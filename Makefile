@@ -115,12 +115,15 @@ peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 # ---- the kit itself ----
 # "make handout" leaves out this section, down to the next headline: see classroom/student/test.mk.
 
-.PHONY: test-all lint soak fuzz two-limits bench evidence golden pictures handout
+.PHONY: test-all test-class lint soak fuzz two-limits bench evidence golden pictures handout
 test: | setup-test ## the kit's own tests, a few minutes
 	$Q$(DEV_PYTHON) -m pytest -m "not slow"
 
 test-all: | setup-test ## the kit's tests that take longer
 	$Q$(DEV_PYTHON) -m pytest -m slow
+
+test-class: | setup-test ## a generated class with known marks (COUNT=200)
+	$Q$(DEV_PYTHON) tests/classroom/measure.py $(or $(COUNT),200)
 
 lint: | setup-lint ## warnings, layout and types of the kit's code
 	$Qtools/lint.sh
