@@ -115,7 +115,7 @@ peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 # ---- the kit itself ----
 # "make handout" leaves out this section, down to the next headline: see classroom/student/test.mk.
 
-.PHONY: test-all test-class lint soak fuzz two-limits bench evidence golden pictures handout
+.PHONY: test-all test-class lint soak fuzz two-limits bench evidence golden pictures handout publish unpublish
 test: | setup-test ## the kit's own tests, a few minutes
 	$Q$(DEV_PYTHON) -m pytest -m "not slow"
 
@@ -151,6 +151,12 @@ bench: | setup-grade ## what a grade costs, in seconds and in floors
 
 handout: | setup-grade ## the students' kit: build/handout (TO=DIR, HIDDEN=DIR)
 	$Q$(PYTHON) -m classroom handout $${TO:+--to "$$TO"} $${HIDDEN:+--hidden "$$HIDDEN"}
+
+publish: ## a lab's solution, in a students' kit (LAB=N, TO=DIR, POLICY=FILE)
+	$Q$(PYTHON) -m classroom publish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"} $${POLICY:+--policy "$$POLICY"} $${FORCE:+--force}
+
+unpublish: ## takes it out again (LAB=N, TO=DIR)
+	$Q$(PYTHON) -m classroom unpublish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"}
 
 # ---- setting up ----
 

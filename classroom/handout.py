@@ -20,7 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.catalog import Lab, find_labs
+from grader import build, grade
+from grader.catalog import Lab, find_labs, with_hidden
 
 from . import canary
 from .trouble import Cannot
@@ -40,7 +41,7 @@ TAKEN = (
     "docs/tools.md", "docs/zh.md",
 )
 KINDS = {".py", ".c", ".h", ".def", ".toml", ".md", ".html", ".css"}       # in folders
-INSTRUCTORS = ()                    # of those the ones that only an instructor needs
+INSTRUCTORS = ("grader/classroom/",)                                       # of those, what students don't get
 OVERLAY = "classroom/student"       # files of the students' kit alone, laid out as they will lie
 SECTION = re.compile(r"^# ---- the kit itself ----\n.*?(?=^# ---- )", re.MULTILINE | re.DOTALL)
 
@@ -58,8 +59,9 @@ Kit = dict[str, Entry]              # by its path, with slashes
 
 # ---- what is in it ------------------------------------------------------------------------------------
 
-def gather(root: Path) -> Kit:
-    """The students' kit of the kit at root. Raises Cannot, CatalogError and OSError."""
+def gather(root: Path, hidden: Path | None = None) -> Kit:
+    """The students' kit of the kit at root. hidden: a folder of tests of which students learn the number and the stage.
+    Raises Cannot, CatalogError, BuildError and OSError."""
     labs = find_labs(root)
     kit = {name: _entry(root / name) for name in _taken(root)}
     overlay = root / OVERLAY
@@ -71,8 +73,18 @@ def gather(root: Path) -> Kit:
                                       (overlay / "test.mk").read_text(encoding="utf-8")).encode())
     docker = kit[".devcontainer/Dockerfile"].content
     kit[".devcontainer/Dockerfile"] = Entry(docker.replace(b"setup.sh lint", b"setup.sh grade"))
+    for lab in with_hidden(labs, hidden.absolute()) if hidden is not None else ():
+        if lab.hidden is not None:
+            kit[f"labs/{lab.folder.name}/hidden.tsv"] = Entry(_counts(lab).encode())
     kit[MANIFEST] = Entry(_manifest(kit, labs))
     return dict(sorted(kit.items()))
+
+
+def _counts(lab: Lab) -> str:
+    """How many hidden tests the lab has, a stage a line."""
+    tests = [test for test in grade.read_tests(lab, build.suite(lab)) if test.hidden]
+    counts = {stage.name: sum(test.stage == stage.name for test in tests) for stage in lab.stages}
+    return "".join(f"{stage}\t{count}\n" for stage, count in counts.items() if count)
 
 
 def _taken(root: Path) -> Iterable[str]:
@@ -83,7 +95,7 @@ def _taken(root: Path) -> Iterable[str]:
             continue
         for inner in sorted(path.rglob("*")):
             held = inner.relative_to(root)
-            if inner.is_file() and inner.suffix in KINDS and not _is_stray(held) and held.as_posix() not in INSTRUCTORS:
+            if inner.is_file() and inner.suffix in KINDS and not _is_stray(held) and not held.as_posix().startswith(INSTRUCTORS):
                 yield held.as_posix()
 
 
@@ -148,15 +160,15 @@ def try_out(kit: Kit) -> int:
 
 # ---- written ------------------------------------------------------------------------------------------
 
-def make(root: Path, place: Path) -> list[str]:
+def make(root: Path, place: Path, hidden: Path | None = None) -> list[str]:
     """Writes the kit to the folder and, beside it, as an archive; returns what to say. Raises Cannot."""
     old = _old_files(place)
-    kit = gather(root)
+    kit = gather(root, hidden)
     check(kit, root)
     labs = try_out(kit)
     for name in old - kit.keys():
         (place / name).unlink(missing_ok=True)
-        _drop_empty(place, (place / name).parent)
+        drop_empty(place, (place / name).parent)
     _write_all(kit, place)
     archive = place.with_name(f"{place.name}.tar.gz")
     archive.write_bytes(pack(kit))
@@ -205,7 +217,8 @@ def _write_all(kit: Mapping[str, Entry], place: Path) -> None:
         path.chmod(0o755 if entry.executable else 0o644)
 
 
-def _drop_empty(place: Path, folder: Path) -> None:
+def drop_empty(place: Path, folder: Path) -> None:
+    """Removes the folder, and those above it that are empty then, up to place."""
     while folder != place and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent

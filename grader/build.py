@@ -248,8 +248,8 @@ def _given(lab: Lab) -> list[Path]:
 
 def suite(lab: Lab) -> Path:
     """The lab's Criterion suite. Beside it lies tests.tsv, its list of tests. Raises BuildError."""
-    sources = [lab.folder / "suite.c", C / "suite.c"]
-    words = [*SUITE_FLAGS, "-I", str(C)]
+    sources = [lab.folder / "suite.c", C / "suite.c", *([lab.hidden / "hidden.c"] if lab.hidden else [])]
+    words = [*SUITE_FLAGS, "-I", str(C), "-I", str(lab.folder)]
 
     def make(folder: Path) -> None:
         with ThreadPoolExecutor() as pool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,9 @@ class Lab:
     stages: tuple[Stage, ...]
     limits: Limits
     queues: bool = False            # whether the queues of connections are noted while a test runs
+    hidden: Path | None = None      # an instructor's further tests of this lab: with_hidden()
+    weights: tuple[tuple[str, int], ...] = ()   # of "stage/test", where it isn't 1: how a stage's points are shared
+    unseen: tuple[tuple[str, int], ...] = ()    # by stage: how many tests this kit doesn't have, from hidden.tsv
 
     @property
     def file_name(self) -> str:
@@ -68,6 +71,10 @@ class Lab:
     def stage(self, name: str) -> Stage | None:
         """The stage of that name, if there is one."""
         return next((stage for stage in self.stages if stage.name == name), None)
+
+    def weight(self, test: str) -> int:
+        """The weight of "stage/test" among the tests of its stage."""
+        return dict(self.weights).get(test, 1)
 
 
 def find_labs(root: Path = KIT) -> tuple[Lab, ...]:
@@ -88,7 +95,58 @@ def read_lab(folder: Path) -> Lab:
     return Lab(id=f"lab{match[1]}", number=int(match[1]), name=match[2], folder=folder,
                title=_get(table, "title", str, folder.name), stages=stages,
                limits=_read_limits(folder.name, table.get("limits", {})),
-               queues=_get(table, "queues", bool, folder.name, default=False))
+               queues=_get(table, "queues", bool, folder.name, default=False),
+               unseen=_read_unseen(folder, stages))
+
+
+def _read_unseen(folder: Path, stages: tuple[Stage, ...]) -> tuple[tuple[str, int], ...]:
+    """What hidden.tsv says: a stage and a number of tests a line."""
+    try:
+        lines = (folder / "hidden.tsv").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return ()
+    except UnicodeDecodeError as error:
+        raise CatalogError(f"{folder.name}/hidden.tsv: {error}") from None
+    known, found = {stage.name for stage in stages}, []
+    for line in lines:
+        stage, _, count = line.partition("\t")
+        if stage not in known or not re.fullmatch(r"[1-9]\d{0,2}", count, re.ASCII):
+            raise CatalogError(f"{folder.name}/hidden.tsv: a line is a stage, a tab and a number, not {line!r}")
+        found.append((stage, int(count)))
+    return tuple(found)
+
+
+# ---- tests that students don't have -------------------------------------------------------------------
+
+def with_hidden(labs: tuple[Lab, ...], root: Path) -> tuple[Lab, ...]:
+    """The labs with the further tests of root/labN_name/hidden.c, where there are some. Raises CatalogError."""
+    if not root.is_dir():
+        raise CatalogError(f"there is no folder {root}: --hidden takes one with labN_name/hidden.c in it")
+    folders = {path.parent.name for path in root.glob("*/hidden.c")}
+    known = {lab.folder.name for lab in find_labs()}
+    if not folders:
+        raise CatalogError(f"{root} has no labN_name/hidden.c: --hidden takes a folder laid out like labs/")
+    for name in sorted(folders - known):
+        raise CatalogError(f"{root}/{name}: there is no such lab; there are {', '.join(sorted(known))}")
+    return tuple(replace(lab, hidden=root / lab.folder.name, unseen=(), weights=_read_weights(root / lab.folder.name))
+                 if lab.folder.name in folders else lab for lab in labs)
+
+
+def _read_weights(folder: Path) -> tuple[tuple[str, int], ...]:
+    """hidden.toml's [weights]: "stage/test" = 3."""
+    try:
+        table = tomllib.loads((folder / "hidden.toml").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{folder.name}/hidden.toml: {error}") from None
+    weights = table.get("weights", {})
+    if set(table) - {"weights"} or not isinstance(weights, dict):
+        raise CatalogError(f"{folder.name}/hidden.toml: it has a table [weights] and nothing else")
+    for test, weight in weights.items():
+        if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= POINTS_A_LAB:
+            raise CatalogError(f"{folder.name}/hidden.toml: weights: '{test}' must be a whole number from 1, not {weight!r}")
+    return tuple(weights.items())
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

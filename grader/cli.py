@@ -27,7 +27,7 @@ from datetime import datetime
 from pathlib import Path
 
 from . import build, files, grade, keep, keeper, kernel, last, pace, sandbox, trouble
-from .catalog import KIT, CatalogError, Lab, find_labs
+from .catalog import KIT, CatalogError, Lab, find_labs, with_hidden
 from .command import Parser, complain
 from .report import brief, jsonreport, terminal
 from .report.screen import Screen
@@ -62,7 +62,12 @@ def _guarded(work: Callable[[], int]) -> int:
 
 def _command(words: list[str]) -> int:
     if words and words[0] in OTHERS:
-        command = importlib.import_module(f".{OTHERS[words[0]]}", __package__)
+        try:
+            command = importlib.import_module(f".{OTHERS[words[0]]}", __package__)
+        except ModuleNotFoundError as error:
+            if error.name != f"{__package__}.classroom":
+                raise
+            return complain(f"{words[0]} is for instructors: it isn't in a students' kit", CANNOT)
         return int(command.main(words[1:]))
     if words[:1] == ["annotate"]:
         return _annotate(words[1:])
@@ -86,6 +91,7 @@ def _parser() -> Parser:
     command.add_argument("--html", metavar="F", help="the report as a page: one file that needs no other")
     command.add_argument("--evidence", metavar="DIR", help="what the failed tests saw, as JSON: DIR/labN/STAGE.TEST.json")
     command.add_argument("--sandbox", choices=("auto", "require", "off"), default="auto")
+    command.add_argument("--hidden", metavar="DIR", help="further tests that students don't have: DIR/labN_name/hidden.c")
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="labs graded side by side")
     return parser
 
@@ -116,6 +122,11 @@ def _grade(options: argparse.Namespace) -> int:
 def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
     began = time.monotonic()
     labs = _choose(find_labs(), options.labs)
+    if options.hidden:
+        try:
+            labs = with_hidden(labs, Path(options.hidden).absolute())
+        except CatalogError as error:
+            raise Cannot(str(error)) from None
     tree = Path(options.tree)
     if not tree.is_dir():
         raise Cannot(f"there is no folder {tree}: --from takes one laid out like labs/")

@@ -29,6 +29,7 @@ from .trouble import describe
 from .verdict import LabResult, Listed, Outcome, judge
 
 SUITE_SECONDS = 120
+HIDDEN = "hidden.c"
 WORKERS = 8                         # of Criterion; the gate lets fewer in at once
 
 
@@ -105,9 +106,17 @@ def choose(lab: Lab, tests: tuple[Listed, ...], only: tuple[str, ...]) -> tuple[
 
 def read_tests(lab: Lab, suite: Path) -> tuple[Listed, ...]:
     """The suite's tests in the order of its source. Raises CatalogError where lab.toml disagrees."""
-    rows = [line.split("\t", 3) for line in (suite.parent / "tests.tsv").read_text(encoding="utf-8").splitlines()]
-    tests = tuple(Listed(stage, name, promise) for _, stage, name, promise in sorted(rows, key=lambda row: int(row[0])))
+    rows = [line.split("\t", 4) for line in (suite.parent / "tests.tsv").read_text(encoding="utf-8").splitlines()]
+    rows.sort(key=lambda row: (row[0] == HIDDEN, int(row[1])))
+    tests = tuple(Listed(stage, name, promise, file == HIDDEN, lab.weight(f"{stage}/{name}"))
+                  for file, _, stage, name, promise in rows)
     where = f"{lab.folder.name}/lab.toml"
+    listed = {f"{test.stage}/{test.name}": test for test in tests}
+    if len(listed) < len(tests):
+        raise CatalogError(f"{where}: two tests have one name; hidden.c must give its tests names of their own")
+    for name, _ in lab.weights:
+        if name not in listed:
+            raise CatalogError(f"{lab.folder.name}/hidden.toml: weights: there is no test '{name}'")
     for test in tests:
         if lab.stage(test.stage) is None:
             raise CatalogError(f"{where}: suite.c has a stage '{test.stage}' that lab.toml doesn't know")

@@ -88,7 +88,11 @@ def report_of(lab: Lab, screen: Screen) -> tuple[dict[str, Any] | None, int]:
 
 def _nothing_wrong(report: dict[str, Any]) -> str:
     left = sum(test["status"] != "passed" for stage in report["stages"] for test in stage["tests"])
-    return f"✓ nothing that was tried is wrong; {left} not tried" if left else "✓ nothing is wrong: no hint is needed"
+    hidden = sum(stage["hidden"]["count"] for stage in report["stages"] if stage.get("hidden"))
+    if left or hidden:
+        more = [f"{left} not tried"] * bool(left) + [f"hidden ones are run when the class is graded: {hidden}"] * bool(hidden)
+        return f"✓ nothing that was tried is wrong; {'; '.join(more)}"
+    return "✓ nothing is wrong: no hint is needed"
 
 
 def _next(lab: Lab, failed: dict[str, Any], test: dict[str, Any]) -> Hint:

@@ -20,6 +20,8 @@ class Listed:
     stage: str
     name: str
     promise: str                    # its description: what the student reads
+    hidden: bool = False            # students don't have it
+    weight: int = 1                 # of the stage's points, beside those of the stage's other tests
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class TestResult:
     evidence: Evidence | None
     diagnosis: Diagnosis | None
     location: Location | None
+    hidden: bool = False            # students don't have it
 
     @property
     def message(self) -> str:
@@ -65,6 +68,7 @@ class StageResult:
     tests: tuple[TestResult, ...]
     waits_for: str | None           # not tried: what has to pass first, for a reader
     lacks: str | None = None        # not tried: what this machine doesn't have
+    unseen: int = 0                 # tests that this kit doesn't have: run when the class is graded
 
     @property
     def score(self) -> int:
@@ -100,14 +104,30 @@ class LabResult:
         return all(test.status == "passed" for stage in self.stages for test in stage.tests) and not self.trouble
 
     @property
+    def unseen(self) -> int:
+        """How many tests this kit doesn't have."""
+        return sum(stage.unseen for stage in self.stages)
+
+    @property
     def max_score(self) -> int:
         return sum(stage.points for stage in self.lab.stages)
 
 
-def share(points: int, parts: int) -> list[int]:
-    """Whole points for so many tests: the largest remainder goes to the first ones."""
-    each, left = divmod(points, parts) if parts else (0, 0)
-    return [each + (1 if index < left else 0) for index in range(parts)]
+def share(points: int, weights: Sequence[int]) -> list[int]:
+    """Whole points for tests of these weights: each has its part rounded down, and at least 1 while there are as many
+    points as tests; what is left goes to the largest remainders, and of equal ones to the first."""
+    least = 1 if points >= len(weights) else 0
+    whole, total = points - least * len(weights), sum(weights)
+    shares = [least + whole * weight // total for weight in weights]
+    order = sorted(range(len(weights)), key=lambda index: (-(whole * weights[index] % total), index))
+    for index in order[:points - sum(shares)]:
+        shares[index] += 1
+    return shares
+
+
+def hidden_words(count: int) -> str:
+    """What a student is told of tests that this kit doesn't have."""
+    return f"{'1 hidden test' if count == 1 else f'{count} hidden tests'} in this stage: run when the class is graded"
 
 
 def judge(lab: Lab, tests: Sequence[Listed], outcomes: Mapping[tuple[str, str], Outcome], *, seconds: float,
@@ -121,19 +141,19 @@ def judge(lab: Lab, tests: Sequence[Listed], outcomes: Mapping[tuple[str, str], 
         if partial and not own:
             continue
         results = tuple(_test_result(test, outcomes.get((test.stage, test.name)), points, trouble)
-                        for test, points in zip(own, share(stage.points, len(own))))
+                        for test, points in zip(own, share(stage.points, [test.weight for test in own])))
         stages.append(StageResult(stage, results, _waits_for(stage, results, stages, compile_error is not None),
-                                  (lacks or {}).get(stage.name)))
+                                  (lacks or {}).get(stage.name), 0 if partial else dict(lab.unseen).get(stage.name, 0)))
     return LabResult(lab, tuple(stages), seconds, compile_error, trouble, partial, unreadable)
 
 
 def _test_result(test: Listed, outcome: Outcome | None, points: int, trouble: str | None) -> TestResult:
     if outcome is None:
         status = "grader_error" if trouble else NOT_TRIED
-        return TestResult(test.name, test.promise, status, 0, points, 0.0, None, None, None)
+        return TestResult(test.name, test.promise, status, 0, points, 0.0, None, None, None, test.hidden)
     diagnosis = outcome.diagnosis
     return TestResult(test.name, test.promise, outcome.status, points if outcome.status == "passed" else 0, points,
-                      outcome.seconds, outcome.evidence, diagnosis, _location(outcome))
+                      outcome.seconds, outcome.evidence, diagnosis, _location(outcome), test.hidden)
 
 
 def _location(outcome: Outcome) -> Location | None:

@@ -734,7 +734,7 @@ void fail(const char *pattern, ...)
 
 /* ---- the list of tests ------------------------------------------------------------------------- */
 
-/* With SOCKLAB_LIST set the suite prints its tests, "line TAB stage TAB test TAB promise", and runs
+/* With SOCKLAB_LIST set the suite prints its tests, "file TAB line TAB stage TAB test TAB promise", and runs
  * none: the grader asks once after each build. */
 ReportHook(PRE_ALL)(struct criterion_test_set *set)
 {
@@ -747,8 +747,8 @@ ReportHook(PRE_ALL)(struct criterion_test_set *set)
         FOREACH_SET(struct criterion_test * test, suite->tests)
         {
             const char *promise = test->data->description;
-            printf("%u\t%s\t%s\t%s\n", (unsigned)test->data->line_, suite->suite.name, test->name,
-                   promise != NULL ? promise : test->name);
+            printf("%s\t%u\t%s\t%s\t%s\n", basename(test->data->file_), (unsigned)test->data->line_, suite->suite.name,
+                   test->name, promise != NULL ? promise : test->name);
         }
     }
     fflush(stdout);

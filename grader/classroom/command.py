@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import build, files, kernel, keeper
-from ..catalog import KIT, CatalogError, Lab, find_labs
+from ..catalog import KIT, CatalogError, Lab, find_labs, with_hidden
 from ..report.screen import Screen
 from ..safe import visible
 from . import books, collect, dress, glance, platforms, policy, pool, records
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shard", default="", metavar="I/N", help="only the I-th of N parts of the class; needs --seed")
     parser.add_argument("--sandbox", choices=("require", "auto", "off"), default="require")
     parser.add_argument("--seed", default="", help="of the random payloads, the same for all")
+    parser.add_argument("--hidden", default="", metavar="DIR", help="further tests that students don't have: DIR/labN_name/hidden.c")
     _add_book_options(parser)
     return parser
 
@@ -166,7 +167,13 @@ def _class(options: argparse.Namespace) -> int:
         raise Cannot("--shard needs --seed: all parts of a class are graded with the same one")
     students = [one for one in students if records.shard_of(one.name, parts) == part]
     seed = options.seed or _last_seed(place) or os.urandom(4).hex()
-    setting = Setting(records.kit_digest(labs), seed, options.sandbox, tuple(lab.id for lab in labs))
+    hidden = [Path(options.hidden).absolute()] if options.hidden else []
+    try:
+        labs = with_hidden(labs, hidden[0]) if hidden else labs
+    except CatalogError as error:
+        raise Cannot(str(error)) from None
+    setting = Setting(records.kit_digest(labs, hidden), seed, options.sandbox, tuple(lab.id for lab in labs),
+                      str(hidden[0]) if hidden else "")
     _try_once(setting)
     _write_setting(place, setting)
     with ThreadPoolExecutor(2) as workers:
@@ -217,7 +224,7 @@ def _write_setting(place: Place, setting: Setting) -> None:
 
 def _words(setting: Setting) -> list[str]:
     return [sys.executable, "-m", "grader", "grade", *setting.labs, "--seed", setting.seed,
-            "--sandbox", setting.sandbox, "--jobs", "1"]
+            "--sandbox", setting.sandbox, "--jobs", "1", *(["--hidden", setting.hidden] if setting.hidden else [])]
 
 
 def _environment() -> dict[str, str]:

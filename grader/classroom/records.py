@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Setting:
     seed: str
     sandbox: str                    # as it was wished for
     labs: tuple[str, ...]
+    hidden: str = field(default="", compare=False)      # the folder of the hidden tests; kit is of what is in it
 
     def key(self, work: Mapping[str, bytes]) -> str:
         """What a grade of these files is known by."""

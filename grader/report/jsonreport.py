@@ -33,13 +33,14 @@ def _lab(result: LabResult) -> dict[str, Any]:
 def _stage(stage: StageResult, result: LabResult) -> dict[str, Any]:
     return {"stage": stage.stage.name, "title": stage.stage.title,
             "score": None if result.score is None else stage.score, "max_score": stage.stage.points,
-            "status": stage.status, "tests": [_test(test) for test in stage.tests]}
+            "status": stage.status, "hidden": {"count": stage.unseen, "status": "not_run"} if stage.unseen else None,
+            "tests": [_test(test) for test in stage.tests]}
 
 
 def _test(test: TestResult) -> dict[str, Any]:
     return {"test": test.name, "title": test.promise, "status": test.status, "score": test.points,
             "max_score": test.max_points, "seconds": round(test.seconds, 3), "message": test.message,
-            "cause": test.cause, "location": _location(test.location)}
+            "cause": test.cause, "location": _location(test.location), "hidden": test.hidden}
 
 
 def _location(where: Location | None) -> dict[str, Any] | None:

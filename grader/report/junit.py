@@ -13,7 +13,7 @@ from datetime import datetime
 
 from ..evidence import RunSeen
 from ..safe import decode, xml, xml_lines
-from ..verdict import LabResult, StageResult, TestResult
+from ..verdict import LabResult, StageResult, TestResult, hidden_words
 from .terminal import both_sides, reason
 
 OUTPUT = 16 << 10                   # bytes of what a program printed, at most
@@ -39,7 +39,10 @@ def build(results: Iterable[LabResult], *, kit: str, tier: str, seed: str, when:
         suites.append(_suite(result.lab.id, graded, when, setting | score))
         cases += graded
         for stage in result.stages:
-            if own := [_test(result, stage, test) for test in stage.tests]:
+            own = [_test(result, stage, test) for test in stage.tests]
+            if stage.unseen:
+                own.append(_case(f"{result.lab.id}.{stage.stage.name}", "hidden tests", "skipped", "", hidden_words(stage.unseen)))
+            if own:
                 suites.append(_suite(f"{result.lab.id}.{stage.stage.name}", own, when, {}))
                 cases += own
     # Without "skipped": the strict reader knows it in a suite alone.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..safe import github_message, github_property, html, markdown, terminal
+from ..verdict import hidden_words
 
 MAX_ANNOTATIONS = 10                # GitHub shows about so many a step
 
@@ -20,6 +21,9 @@ def summary(report: dict[str, Any]) -> str:
     lines.append("")
     for title, text in failures(report):
         lines.append(f"- **{_cell(title)}**: {markdown(text)}")
+    for lab in report["labs"]:
+        lines += [f"- {_cell(lab['lab'])}, {_cell(stage['title'])}: {_cell(hidden_words(stage['hidden']['count']))}"
+                  for stage in lab["stages"] if stage.get("hidden")]
     if report["sandbox"] != "bubblewrap":
         weaker = "in a weaker sandbox, Landlock" if report["sandbox"] == "landlock" else "without a sandbox"
         why = f": {_cell(report['sandbox_why'])}" if report["sandbox_why"] else ""

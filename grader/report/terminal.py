@@ -10,7 +10,7 @@ from ..ladder import Ladder, draw_lines, ladder_of
 from ..ladder.terminal import clip
 from ..run import signal_words
 from ..text import quote
-from ..verdict import LabResult, StageResult, TestResult
+from ..verdict import LabResult, StageResult, TestResult, hidden_words
 from .screen import Screen, pad, width
 
 BAR = 10
@@ -56,6 +56,7 @@ def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str,
     title = pad(stage.stage.title, 34)
     if stage.status == "not_tried":
         screen.block(f"{mark} {title} not tried: {reason(stage)}", 2, colour)
+        _hidden(screen, stage)
         return
     passed = sum(test.status == "passed" for test in stage.tests)
     score = f"{passed} of {len(stage.tests)} passed" if partial else f"{stage.score:>3}/{stage.stage.points}"
@@ -69,6 +70,12 @@ def _stage(screen: Screen, stage: StageResult, source: str, told: set[tuple[str,
     left = [test for test in stage.tests if test.status == "not_tried"]
     if left:
         screen.block(f"· {len(left)} more not tried: {reason(stage)}", 6, "dim")
+    _hidden(screen, stage)
+
+
+def _hidden(screen: Screen, stage: StageResult) -> None:
+    if stage.unseen:
+        screen.block(f"· {hidden_words(stage.unseen)}", 6, "dim")
 
 
 def reason(stage: StageResult) -> str:

@@ -101,6 +101,7 @@ def test_what_is_in_it_and_what_not(made: Path) -> None:
         assert name in names
     folders = {name.partition("/")[0] for name in names}
     assert not folders & {"solutions", "classroom", "hidden", ".git", "build", ".ci"}
+    assert [name for name in names if name.startswith("grader/classroom/")] == []
     assert [name for name in names if name.startswith("tests/") and not name.startswith(("tests/hello/", "tests/check.py"))] == []
     assert [name for name in names if name.startswith(".github/")] == [".github/workflows/grade.yml"]
     assert [name for name in names if name.endswith((".o", ".a", ".so", ".pyc", "~", ".swp", ".out"))] == []
@@ -276,6 +277,11 @@ def test_help_lists_only_what_is_there(at_home: Path) -> None:
     readme = (at_home / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\bmake ([a-z][a-z-]*)(?![a-zN0-9-])", readme))
     assert named and named <= set(listed), named - set(listed)
+
+
+def test_class_grading_isnt_there_and_says_so(at_home: Path) -> None:
+    done = bare(at_home, "PYTHONDONTWRITEBYTECODE=1 python3 -m grader class . --out x")
+    assert done.returncode == 2 and done.stdout == "socklab: class is for instructors: it isn't in a students' kit\n"
 
 
 def test_its_links_lead_somewhere(made: Path) -> None:

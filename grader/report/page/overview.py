@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...verdict import LabResult, StageResult, TestResult
+from ...verdict import LabResult, StageResult, TestResult, hidden_words
 from ..terminal import reason
 from .escape import text
 
@@ -87,6 +87,8 @@ def rest(stage: StageResult) -> str:
     if left:
         count = "1 test" if left == 1 else f"{left} tests"
         out += f'<p class="left">{mark("not_tried")} {count} not tried: {text(reason(stage))}</p>'
+    if stage.unseen:
+        out += f'<p class="left">{mark("not_tried")} {text(hidden_words(stage.unseen))}</p>'
     return out
 
 
@@ -97,6 +99,8 @@ def sentence(result: LabResult) -> str:
     if not tests:
         return ""
     if not bad and not left:
-        return "The only test passed." if len(tests) == 1 else f"All {len(tests)} tests passed."
+        here = " that are here" if result.unseen else ""
+        passed = "The only test passed." if len(tests) == 1 else f"All {len(tests)} tests{here} passed."
+        return f"{passed} Hidden ones are run when the class is graded: {result.unseen}." if result.unseen else passed
     waits = f", {left} {'was' if left == 1 else 'were'} not tried" if left else ""
     return f"{len(tests) - bad - left} of {len(tests)} tests passed, {bad} failed{waits}."
