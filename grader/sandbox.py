@@ -14,6 +14,7 @@ import fcntl
 import itertools
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -21,6 +22,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from . import kernel
 
@@ -37,6 +39,7 @@ ALTERNATIVES = "/etc/alternatives"                  # cc is a link into it
 DEVICES = ("/dev/null", "/dev/urandom")
 PROC = ("/proc/self", "/proc/sys")                  # with Landlock: the program's own, and what sysctl(8) reads
 TRIAL_SECONDS = 10
+MADE = "made"
 
 _slots = itertools.count()
 
@@ -236,23 +239,67 @@ def _try(tier: str, why: str, launcher: Path) -> tuple[Sandbox | None, str]:
 
 
 def _enter_network() -> str:
-    """Unshares the network, and as a plain user a user namespace with it. '' or what went wrong."""
+    """Moves into a network of its own, and as a plain user into a user namespace. '' or what went wrong.
+
+    A child makes them first. Some systems allow the namespace and then refuse what makes it of use (Ubuntu's AppArmor:
+    the map of users), and there is no way back: this process would be nobody, without a network. So it only follows
+    where all has worked.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    uid, gid = os.getuid(), os.getgid()
-    flags = CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET
-    if libc.unshare(flags) == -1:
-        return f"this system refuses a network namespace ({os.strerror(ctypes.get_errno())})"
+    ours, theirs = socket.socketpair()
+    with ours:
+        child = os.fork()
+        if child == 0:
+            ours.close()
+            _make_network(libc, theirs)
+        theirs.close()
+        try:
+            why = ours.recv(200).decode(errors="replace")
+            if why == MADE:
+                return _follow(libc, child)
+            return f"this system refuses a network namespace ({why or 'what tried it was ended'})"
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def _make_network(libc: ctypes.CDLL, parent: socket.socket) -> NoReturn:
+    """The child's whole life: makes the network, tells how that went, and waits for its end."""
     try:
+        uid, gid = os.getuid(), os.getgid()
+        if libc.unshare(CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET) == -1:
+            raise _last_error()
         if uid != 0:
             Path("/proc/self/setgroups").write_text("deny")
             Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
             Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
         _shrink_tables(libc)
         _raise_loopback()
+        _keep_time_wait()
+        parent.send(MADE.encode())
+        parent.recv(1)                  # until it is killed, or its parent has gone
     except OSError as error:
-        return f"this system refuses a network namespace ({error.strerror})"
-    _keep_time_wait()
+        parent.send((error.strerror or str(error)).encode())
+    finally:
+        os._exit(0)
+
+
+def _follow(libc: ctypes.CDLL, child: int) -> str:
+    """Enters the child's network. '' or what went wrong."""
+    kinds = ("net",) if os.getuid() == 0 else ("user", "net")
+    try:
+        with contextlib.ExitStack() as files:       # both first: then nothing is entered by half for want of the other
+            for file in [files.enter_context(open(f"/proc/{child}/ns/{kind}", "rb")) for kind in kinds]:
+                if libc.setns(file.fileno(), 0) == -1:
+                    raise _last_error()
+    except OSError as error:
+        return f"this system refuses to enter a network namespace ({error.strerror})"
     return ""
+
+
+def _last_error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
 
 
 def _shrink_tables(libc: ctypes.CDLL) -> None:
