@@ -1,4 +1,4 @@
-"""The channel between suite and grader: frames over a Unix socket that the student's program can't reach.
+"""The channel between suite and grader: frames over a Unix socket, on which only the suite is heard.
 
 A frame is a 4-byte big-endian length and then fields, each with a 4-byte big-endian length of its own.
 grader/c/suite.c is the other side.
@@ -70,15 +70,23 @@ def _receive_exactly(sock: socket.socket, length: int) -> bytes:
     return bytes(data)
 
 
+def _pid_of(connection: socket.socket) -> int:
+    """Of the process that connected; 0 where it isn't in this pid namespace."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int(struct.unpack("3i", credentials)[0])
+
+
 class Server:
     """Accepts the suite's connections, one a test, and serves each in a thread of its own.
 
     The socket lies in a folder of mode 0700 with a short path: one under a checkout can be too long for a
-    socket's name. close() ends it and waits for the threads.
+    socket's name. In the weaker sandboxes a student's program of the same user can find it all the same: who isn't
+    `known` by pid is hung up on. close() ends it and waits for the threads.
     """
 
-    def __init__(self, serve: Callable[[socket.socket], None], fail: Callable[[str], None]) -> None:
-        self._serve, self._fail, self._closing = serve, fail, False
+    def __init__(self, serve: Callable[[socket.socket], None], fail: Callable[[str], None],
+                 known: Callable[[int], bool]) -> None:
+        self._serve, self._fail, self._known, self._closing = serve, fail, known, False
         usual = tempfile.gettempdir()
         self._folder = tempfile.mkdtemp(prefix="socklab-", dir=usual if len(os.fsencode(usual)) <= LONGEST_FOLDER else "/tmp")
         self.path = os.path.join(self._folder, "channel")
@@ -94,6 +102,9 @@ class Server:
         while True:
             try:
                 connection, _ = self._listener.accept()
+                if not self._known(_pid_of(connection)):
+                    connection.close()
+                    continue
                 thread = threading.Thread(target=self._serve_one, args=(connection,), daemon=True)
                 thread.start()
             except (OSError, RuntimeError) as error:

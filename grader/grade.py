@@ -150,11 +150,13 @@ class SuiteRun:
         self.lacks: dict[str, str] = {}             # by stage: why a test of it couldn't be tried here
         self._promises = {(test.stage, test.name): test.promise for test in tests}
         self._first_failed = ""
+        self._criterions: set[int] = set()
+        self._starting = threading.Lock()       # one that has begun and isn't in the set yet would be a stranger
 
     def outcomes(self) -> dict[tuple[str, str], Outcome]:
         """Each test's outcome. Raises CompileError, BuildError and GraderFailure."""
         self._launcher = build.launcher()
-        server = channel.Server(self._serve, self._fail)
+        server = channel.Server(self._serve, self._fail, self._is_ours)
         try:
             with tempfile.TemporaryDirectory(prefix="socklab-") as folder:
                 try:
@@ -191,8 +193,11 @@ class SuiteRun:
     def _run_criterion(self, path: str, report: Path, pattern: str, jobs: int) -> dict[tuple[str, str], str]:
         words = [str(self._suite), f"--jobs={jobs}", "--quiet", f"--xml={report}", f"--filter={pattern}"]
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/tmp", "SOCKLAB_CHANNEL": path}
-        with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, cwd=report.parent) as process:
+        with self._starting:
+            criterion = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL, cwd=report.parent)
+            self._criterions.add(criterion.pid)
+        with criterion as process:
             try:
                 process.wait(timeout=None if self._order.debugger else scaled(SUITE_SECONDS))
             except subprocess.TimeoutExpired:
@@ -205,6 +210,11 @@ class SuiteRun:
                             os.kill(pid, signal.SIGKILL)
                 build.drop_socket(process.pid)
         return read_xml(report)
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a process is a worker of this suite."""
+        with self._starting:
+            return not self._criterions.isdisjoint(kernel.ancestors(pid))
 
     # ---- one test ---------------------------------------------------------------------------------
 

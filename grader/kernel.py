@@ -418,6 +418,18 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def ancestors(pid: int) -> list[int]:
+    """A process, its parent, and so on up; it ends early where one has gone."""
+    found: list[int] = []
+    while pid > 0 and pid not in found:
+        found.append(pid)
+        try:
+            pid = int(_read(f"/proc/{pid}/stat").rpartition(")")[2].split()[1])
+        except (*GONE, ValueError, IndexError):
+            break
+    return found
+
+
 def adopt_orphans() -> None:
     """From here on whatever this process starts, at any remove, stays below it: PR_SET_CHILD_SUBREAPER."""
     _libc().prctl(36, 1, 0, 0, 0)
