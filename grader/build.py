@@ -402,20 +402,27 @@ def _check_room(cwd: Path) -> None:
 
 
 def _take(made: Path, names: Sequence[str], folder: Path) -> None:
-    """Copies programs out of the compiler's folder, by another process: see Room. Raises OSError."""
+    """Copies programs out of the compiler's folder, by another process: see Room. Raises OSError and BuildError."""
     for name in names:
         if not stat.S_ISREG((made / name).lstat().st_mode):
             raise OSError(f"the linker left no program {name}")
-    subprocess.run(["cp", "--", *(str(made / name) for name in names), str(folder)], check=True)
+    copied = subprocess.run(["cp", "--", *(str(made / name) for name in names), str(folder)], env={**os.environ, "LC_ALL": "C"},
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    if copied.returncode != 0:
+        _check_room(folder)
+        said = copied.stderr.decode(errors="replace").strip().splitlines()
+        raise BuildError(f"the program can't be put into build/cache: {said[0] if said else 'cp failed without a word'}")
     for name in names:
         (folder / name).chmod(0o755)
 
 
 def _first_error(lab: Lab, said: str) -> CompileError:
     name = re.escape(lab.file_name)
-    match = re.search(rf"^(?:.*/)?{name}:(\d{{1,9}}):(?:\d+:)? (?:fatal )?error: (.*)$", said, re.MULTILINE)
-    if match:
+    match = re.search(rf"^(?:.*/)?(?:{name}:(\d{{1,9}}):(?:\d+:)?|\S+\.s:\d+:) (?:fatal )?[Ee]rror: (.*)$", said, re.MULTILINE)
+    if match and match[1]:
         return CompileError(f"{lab.file_name}:{match[1]}: {match[2]}", Location(lab.file_name, int(match[1])))
+    if match:                           # the assembler's, by a line of its own file
+        return CompileError(f"{lab.file_name}: {match[2]}", None)
     missing = re.search(r"undefined reference to [`']([^']+)'", said)
     if missing:
         return CompileError(f"{lab.file_name}: {missing[1]}() isn't there: it is called, and no file defines it", None)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import claims, kernel
+from .command import complain
 from .run import signal_name
 
 FAILED = 3
@@ -31,8 +32,8 @@ def run(work: Callable[[], int], left: str = "nothing was graded") -> int:
     try:
         folder, lock = claims.make()
     except OSError as error:
-        return _complain(f"the grader failed: no room for temporary files: {error.strerror} ({error.filename}). "
-                         "Free some space, or set TMPDIR to a folder that can be written to.")
+        return complain(f"the grader failed: no room for temporary files: {error.strerror} ({error.filename}). "
+                        "Free some space, or set TMPDIR to a folder that can be written to.", FAILED)
     claims.sweep(folder.parent)
     kernel.adopt_orphans()
     wanted = {number for number in INTERRUPTS if signal.getsignal(number) != signal.SIG_IGN}
@@ -42,7 +43,7 @@ def run(work: Callable[[], int], left: str = "nothing was graded") -> int:
         try:
             keeper, child = os.getpid(), os.fork()
         except OSError as error:
-            return _complain(f"the grader failed: it can't start a process: {error.strerror}. Close some and try again.")
+            return complain(f"the grader failed: it can't start a process: {error.strerror}. Close some and try again.", FAILED)
         if child == 0:
             _be_child(keeper, before, folder, work)
         ended = _wait(child, wanted)
@@ -93,12 +94,6 @@ def _tell(number: int, interrupts: set[signal.Signals], left: str) -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     if number not in interrupts:
-        return _complain(f"the grader failed: it was killed by {signal_name(number)}. Is the machine out of memory? "
-                         f"{left.capitalize()}; try again.")
-    print(f"socklab: interrupted by {signal_name(number)}: {left}", file=sys.stderr)
-    return 128 + number
-
-
-def _complain(message: str) -> int:
-    print(f"socklab: {message}", file=sys.stderr)
-    return FAILED
+        return complain(f"the grader failed: it was killed by {signal_name(number)}. Is the machine out of memory? "
+                        f"{left.capitalize()}; try again.", FAILED)
+    return complain(f"interrupted by {signal_name(number)}: {left}", 128 + number)

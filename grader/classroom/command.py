@@ -25,6 +25,7 @@ from pathlib import Path
 
 from .. import build, files, kernel, keeper
 from ..catalog import KIT, CatalogError, Lab, find_labs, with_hidden
+from ..command import complain
 from ..report.screen import Screen
 from ..safe import visible
 from . import books, collect, dress, glance, platforms, policy, pool, records
@@ -57,17 +58,12 @@ def _guarded(work: Callable[[], int]) -> int:
     try:
         return work()
     except (Cannot, NoRecord, policy.PolicyError, platforms.TableError, build.MissingTool) as error:
-        return _complain(str(error), CANNOT)
+        return complain(str(error), CANNOT)
     except (CatalogError, build.BuildError) as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED)
     except OSError as error:
         named = f" ({visible(str(error.filename), 200)})" if error.filename else ""
-        return _complain(f"the grader failed: {error.strerror or error}{named}; what is graded is kept", FAILED)
-
-
-def _complain(message: str, status: int) -> int:
-    print(f"socklab: {message}", file=sys.stderr)
-    return status
+        return complain(f"the grader failed: {error.strerror or error}{named}; what is graded is kept", FAILED)
 
 
 def _parser() -> argparse.ArgumentParser:
