@@ -288,7 +288,7 @@ def _follow(libc: ctypes.CDLL, child: int) -> str:
     """Enters the child's network. '' or what went wrong."""
     kinds = ("net",) if os.getuid() == 0 else ("user", "net")
     try:
-        with contextlib.ExitStack() as files:       # both first: then nothing is entered by half for want of the other
+        with contextlib.ExitStack() as files:
             for file in [files.enter_context(open(f"/proc/{child}/ns/{kind}", "rb")) for kind in kinds]:
                 if libc.setns(file.fileno(), 0) == -1:
                     raise _last_error()
