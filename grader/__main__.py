@@ -14,4 +14,4 @@ except MemoryError:
     print("socklab: the grader failed: out of memory", file=sys.stderr)
     sys.exit(3)
 
-sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:], own_process=True))

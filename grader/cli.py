@@ -15,18 +15,19 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
-from . import build, files, grade, keep, keeper, kernel, last, pace, sandbox, trouble
+from . import build, files, grade, keep, keeper, kernel, last, output, pace, sandbox, trouble
 from .catalog import KIT, CatalogError, Lab, find_labs, with_hidden
 from .command import Parser, complain
 from .report import brief, jsonreport, terminal
@@ -40,24 +41,36 @@ PROGRESS = KIT / "build" / "progress.json"
 OWN_TREE = KIT / "labs"
 OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors",
           "trace": "trace", "class": "classroom.command", "merge": "classroom.merge"}
+GRADING = (["grade"], ["class"], ["merge"])     # worth doing to its end, whoever may still read what they print
 
 
-def main(words: list[str]) -> int:
-    """Runs one command; returns the exit status."""
+def main(words: list[str], own_process: bool = False) -> int:
+    """Runs one command; returns the exit status. own_process: its standard output may be taken over."""
+    if own_process:
+        output.take(patient=words[:1] in GRADING)
     return _guarded(lambda: _command(words))
 
 
 def _guarded(work: Callable[[], int]) -> int:
-    """The status of work(), or that of its exception."""
+    """The status of work(), or that of its exception; all that it printed is out."""
+    status = FULL
     try:
-        return work()
+        status = _ended(work)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return FAILED
     except Exception as error:      # one line, so that it can't look like the student's mistake
-        return complain(f"the grader failed: {trouble.describe(error)}", FAILED)
+        if output.lost() is None:   # a reader who has gone is no failure
+            return complain(f"the grader failed: {trouble.describe(error)}", FAILED)
+    return max(status, complain(why, CANNOT)) if (why := output.lost()) else status
+
+
+def _ended(work: Callable[[], int]) -> int:
+    """The status of work(), however it ends."""
+    try:
+        return work()
+    except SystemExit as end:       # --help, or words that make no sense
+        return end.code if isinstance(end.code, int) else FULL
 
 
 def _command(words: list[str]) -> int:
@@ -85,15 +98,20 @@ def _parser() -> Parser:
                          help="just this test and the plain ones that it needs, without a mark; may be repeated")
     command.add_argument("--seed", default="", help="repeats a grade's random payloads")
     command.add_argument("--brief", action="store_true", help="a line a failure, file:line: error: ..., for editors")
-    command.add_argument("--json", metavar="F", help="the report as JSON; - is standard output")
-    command.add_argument("--junit", metavar="F", help="the report as JUnit XML: a suite a stage, a case a test")
-    command.add_argument("--markdown", metavar="F", help="a summary in Markdown")
-    command.add_argument("--html", metavar="F", help="the report as a page: one file that needs no other")
+    command.add_argument("--json", metavar="F", type=_place, help="the report as JSON; - is standard output")
+    command.add_argument("--junit", metavar="F", type=_place, help="the report as JUnit XML: a suite a stage, a case a test")
+    command.add_argument("--markdown", metavar="F", type=_place, help="a summary in Markdown")
+    command.add_argument("--html", metavar="F", type=_place, help="the report as a page: one file that needs no other")
     command.add_argument("--evidence", metavar="DIR", help="what the failed tests saw, as JSON: DIR/labN/STAGE.TEST.json")
     command.add_argument("--sandbox", choices=("auto", "require", "off"), default="auto")
     command.add_argument("--hidden", metavar="DIR", help="further tests that students don't have: DIR/labN_name/hidden.c")
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="labs graded side by side")
     return parser
+
+
+def _place(text: str) -> str:
+    """Where a report goes. Standard output has names of its own, and what else is said then goes to standard error."""
+    return "-" if text in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1") else text
 
 
 class Cannot(Exception):
@@ -144,23 +162,24 @@ def _grade_labs(options: argparse.Namespace, screen: Screen) -> int:
         results = _run_all(labs, order, options.jobs or grade.jobs(), screen)
     except grade.NoSuchTest as error:
         raise Cannot(str(error)) from None
+    writing = Writing()
     if sources:
-        _keep_last(results, order, sources)
-    scores = _progress_of(results) if own else {}
+        _keep_last(results, order, sources, writing)
+    scores = _progress_of(results, writing) if own else {}
     seconds = time.monotonic() - began
     named = str(tree.resolve().relative_to(KIT)) if tree.resolve().is_relative_to(KIT) else str(tree)
     if options.brief:
         brief.show(screen, results, named)
     else:
         _show(screen, results, order, scores, seconds)
-    _write_reports(options, results, order)
+    _write_reports(options, results, order, writing)
     if options.html:
-        _write_page(options.html, results, order, "" if own else named, scores, seconds)
-        if options.html != "-":
+        page = _page(results, order, "" if own else named, scores, seconds)
+        if writing.markup(options.html, page) and options.html != "-":
             screen.line(f"page: {options.html}")
-        screen.flush()
+    screen.flush()
     build.prune()
-    return _status(results)
+    return writing.told(_status(results))
 
 
 def _choose(labs: tuple[Lab, ...], wanted: list[str]) -> tuple[Lab, ...]:
@@ -233,15 +252,55 @@ def _show(screen: Screen, results: tuple[LabResult, ...], order: grade.Order, sc
     terminal.show_total(screen, results, said, _notices(order), order.seed, seconds)
 
 
-def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict[str, str]) -> None:
+class Writing:
+    """Writes the reports, each whole or not at all. One that can't be written keeps no other from being written."""
+
+    def __init__(self) -> None:
+        self._unwritten: list[str] = []
+        self._unkept: list[str] = []
+
+    def text(self, path: str, text: str) -> bool:
+        """Writes a report; "-" is standard output, which tells by itself (output.py). False where it can't be."""
+        if path == "-":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return True
+        try:
+            files.write(Path(path), text)
+        except OSError as error:
+            self._unwritten.append(f"can't write {path}: {error.strerror or error}")
+            return False
+        return True
+
+    def markup(self, path: str, text: str) -> bool:
+        """The same for HTML or XML: on standard output in characters that any locale has."""
+        return self.text(path, text if path != "-" else text.encode("ascii", "xmlcharrefreplace").decode())
+
+    @contextlib.contextmanager
+    def keeping(self, what: str) -> Iterator[None]:
+        """While something is written that only later commands go by: its failure is told, and no more."""
+        try:
+            yield
+        except OSError as error:
+            self._unkept.append(f"can't keep {what} for later: {error.strerror or error}")
+
+    def told(self, status: int) -> int:
+        """Says what couldn't be written; returns the status, which tells of the reports that were asked for."""
+        for line in (*self._unkept, *self._unwritten):
+            complain(line, CANNOT)
+        return max(status, CANNOT) if self._unwritten else status
+
+
+def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict[str, str], writing: Writing) -> None:
     """What `hint` and `debug` go by. A grade of some tests alone is none."""
     for result in results:
         if not (result.partial or result.trouble or result.unreadable):
             text = jsonreport.build((result,), kit=KIT_NAME, sandbox=order.sandbox, seed=order.seed)
-            last.keep(result.lab, text, sources[result.lab.id])
+            with writing.keeping(f"the grade of {result.lab.id}"):
+                last.keep(result.lab, text, sources[result.lab.id])
 
 
-def _progress_of(results: tuple[LabResult, ...]) -> dict[str, int | None]:
+def _progress_of(results: tuple[LabResult, ...], writing: Writing) -> dict[str, int | None]:
     """The last score of every lab, kept in build/ from grade to grade."""
     try:
         kept = json.loads(PROGRESS.read_text())
@@ -249,61 +308,46 @@ def _progress_of(results: tuple[LabResult, ...]) -> dict[str, int | None]:
         kept = {}
     known = {lab.id: score if isinstance(score := kept.get(lab.id), int) else None for lab in find_labs()}
     known.update({result.lab.id: result.score for result in results if result.score is not None})
-    _write(str(PROGRESS), json.dumps(known))
+    with writing.keeping("the scores"):
+        files.write(PROGRESS, json.dumps(known))
     return known
 
 
-def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], order: grade.Order) -> None:
+def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], order: grade.Order,
+                   writing: Writing) -> None:
     text = jsonreport.build(results, kit=KIT_NAME, sandbox=order.sandbox, seed=order.seed)
     if options.json:
-        _write(options.json, text)
+        writing.text(options.json, text)
     if options.evidence:
-        _keep_evidence(Path(options.evidence), results)
+        _keep_evidence(Path(options.evidence), results, writing)
     if options.junit:
         from .report import junit
-        _write_markup(options.junit, junit.build(results, kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed,
-                                                 when=datetime.now()))
+        writing.markup(options.junit, junit.build(results, kit=KIT_NAME, tier=order.sandbox.tier, seed=order.seed,
+                                                  when=datetime.now()))
     if options.markdown:
         from .report import markdown
-        _write(options.markdown, markdown.summary(json.loads(text)))
+        writing.text(options.markdown, markdown.summary(json.loads(text)))
 
 
-def _write_page(path: str, results: tuple[LabResult, ...], order: grade.Order, tree: str, scores: dict[str, int | None],
-                seconds: float) -> None:
+def _page(results: tuple[LabResult, ...], order: grade.Order, tree: str, scores: dict[str, int | None],
+          seconds: float) -> str:
     """tree: where the files lie, "" for one's own. scores: of all labs, where they are one's own."""
     from .report import page
     standings = tuple(page.Standing(lab.id, lab.title, scores[lab.id]) for lab in find_labs() if lab.id in scores)
     setting = page.Setting(order.sandbox.tier, order.seed, seconds, datetime.now().astimezone(), tree,
                            tuple(_notices(order)), standings)
-    drawn = page.draw(results, {result.lab.id: _source(result.lab, order) for result in results}, setting)
-    _write_markup(path, drawn)
+    return page.draw(results, {result.lab.id: _source(result.lab, order) for result in results}, setting)
 
 
-def _write_markup(path: str, text: str) -> None:
-    """HTML or XML: on standard output in characters that any locale has."""
-    _write(path, text if path != "-" else text.encode("ascii", "xmlcharrefreplace").decode())
-
-
-def _keep_evidence(folder: Path, results: tuple[LabResult, ...]) -> None:
+def _keep_evidence(folder: Path, results: tuple[LabResult, ...], writing: Writing) -> None:
     """What the tests that failed have left, a file each: for who looks closer."""
     for result in results:
         for stage in result.stages:
             for test in stage.tests:
                 if test.evidence is not None:
                     place = folder / result.lab.id / f"{stage.stage.name}.{test.name}.json"
-                    _write(str(place), json.dumps(keep.pack(test.evidence)) + "\n")
-
-
-def _write(path: str, text: str) -> None:
-    """Whole or not at all."""
-    if path == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    try:
-        files.write(Path(path), text)
-    except OSError as error:
-        raise Cannot(f"can't write {path}: {error.strerror}") from None
+                    if not writing.text(str(place), json.dumps(keep.pack(test.evidence)) + "\n"):
+                        return
 
 
 def _status(results: tuple[LabResult, ...]) -> int:

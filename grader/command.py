@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from typing import NoReturn
 
@@ -12,9 +13,10 @@ from .report.screen import Screen
 
 def complain(message: str, status: int, who: str = "socklab") -> int:
     """The message on standard error, as one line; returns the status."""
-    screen = Screen(sys.stderr)
-    screen.line(f"{who}: {message}")
-    screen.flush()
+    with contextlib.suppress(OSError):      # then nobody can be told
+        screen = Screen(sys.stderr)
+        screen.line(f"{who}: {message}")
+        screen.flush()
     return status
 
 

@@ -64,7 +64,12 @@ def _hint(lab: Lab, screen: Screen) -> int:
     if wrong is None:
         screen.block(_nothing_wrong(report), 2, "green")
         return DONE
-    _show(screen, _next(lab, *wrong))
+    hint = _next(lab, *wrong)
+    _show(screen, hint)
+    try:
+        _note(lab, *wrong, hint.number)
+    except OSError as error:
+        return complain(f"it can't be noted that this was shown, so it comes again: {_memory(lab)}: {error.strerror}", CANNOT)
     return DONE
 
 
@@ -96,16 +101,22 @@ def _nothing_wrong(report: dict[str, Any]) -> str:
 
 
 def _next(lab: Lab, failed: dict[str, Any], test: dict[str, Any]) -> Hint:
-    """The next hint, which is then noted as shown."""
+    """The next hint."""
     stage = lab.stage(failed["stage"])
     hints = hints_for(stage, test["cause"]) if stage is not None else ()
-    key = f"{failed['stage']}/{test['cause'] or '-'}"
-    shown = _shown(lab)
-    before = shown.get(key, 0)
+    before = _shown(lab).get(_key(failed, test), 0)
     number = min(before + 1, len(hints))
-    write(_memory(lab), json.dumps({**shown, key: number}) + "\n")
     text = hints[number - 1] if hints else "There is no hint for this: the failing test's report says what there is."
     return Hint(test["title"], number, len(hints), text, before >= len(hints) > 0)
+
+
+def _key(failed: dict[str, Any], test: dict[str, Any]) -> str:
+    return f"{failed['stage']}/{test['cause'] or '-'}"
+
+
+def _note(lab: Lab, failed: dict[str, Any], test: dict[str, Any], number: int) -> None:
+    """So many hints were shown for this. Raises OSError."""
+    write(_memory(lab), json.dumps({**_shown(lab), _key(failed, test): number}) + "\n")
 
 
 def hints_for(stage: Stage, cause: str | None) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ def _program(run: RunSeen) -> str:
 
 def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -> None:
     """The student's line with its neighbours."""
-    lines = source.splitlines()
+    lines = source.split("\n")           # as the compiler counts them
     if where is None or not 1 <= where.line <= len(lines):
         return
     screen.line(" " * (indent - 2) + f"{where.file}:{where.line}", "bold")
