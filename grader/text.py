@@ -42,3 +42,8 @@ def _shown(char: str) -> str:
 def count(n: int, thing: str) -> str:
     """ "1 byte", "2 bytes"."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def source_lines(source: str) -> list[str]:
+    """A file's lines as the compiler counts them: what else Unicode calls the end of a line is none."""
+    return [line.removesuffix("\r") for line in source.removesuffix("\n").split("\n")]

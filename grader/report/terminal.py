@@ -9,7 +9,7 @@ from ..evidence import Evidence, Location, RunSeen
 from ..ladder import Ladder, draw_lines, ladder_of
 from ..ladder.terminal import clip
 from ..run import signal_words
-from ..text import quote
+from ..text import quote, source_lines
 from ..verdict import LabResult, StageResult, TestResult, hidden_words
 from .screen import Screen, pad, width
 
@@ -183,7 +183,7 @@ def _program(run: RunSeen) -> str:
 
 def _excerpt(screen: Screen, where: Location | None, source: str, indent: int) -> None:
     """The student's line with its neighbours."""
-    lines = source.split("\n")           # as the compiler counts them
+    lines = source_lines(source)
     if where is None or not 1 <= where.line <= len(lines):
         return
     screen.line(" " * (indent - 2) + f"{where.file}:{where.line}", "bold")

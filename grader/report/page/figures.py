@@ -9,6 +9,7 @@ from ...plots import NARROW as PLOT_NARROW
 from ...plots import WIDE as PLOT_WIDE
 from ...plots import queues, timeline
 from ...safe import decode
+from ...text import source_lines
 from . import hexview
 from .escape import lines, text
 
@@ -23,7 +24,7 @@ PHONE = Layout(380, 38, 44, 188, 268)   # its 12 pixels stay above 11 on a scree
 
 def excerpt(where: Location | None, source: str, note: str = "") -> str:
     """The student's line among its neighbours; "" where the line isn't in this source. note: said beside it."""
-    found = source.splitlines()
+    found = source_lines(source)
     if where is None or not 1 <= where.line <= len(found):
         return ""
     rows = []
