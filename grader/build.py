@@ -258,21 +258,15 @@ def suite(lab: Lab) -> Path:
                           zip(sources, objects)))
         _build_kit([*objects, "-lcriterion", "-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-o", "suite"], folder)
         _stand_in_for_libgit2(folder)
-        with subprocess.Popen([folder / "suite"], env={"SOCKLAB_LIST": "1"}, stdout=subprocess.PIPE) as listing:
-            listed = listing.communicate(timeout=30)[0]
-        drop_socket(listing.pid)
-        if listing.returncode != 0 or not listed:
+        with tempfile.TemporaryDirectory(prefix="socklab-") as own:         # for Criterion's socket
+            listing = subprocess.run([folder / "suite"], env={"SOCKLAB_LIST": "1"}, stdout=subprocess.PIPE, cwd=own,
+                                     timeout=30)
+        if listing.returncode != 0 or not listing.stdout:
             raise BuildError(f"the suite of {lab.id} doesn't list its tests (status {listing.returncode})")
-        (folder / "tests.tsv").write_bytes(listed)
+        (folder / "tests.tsv").write_bytes(listing.stdout)
 
     inputs = [*sources, C / "libgit2_stub.c", *C.glob("suite*.h"), *lab.folder.glob("suite*.h")]
     return _cached(f"{lab.id}-suite", inputs, words[:5], make) / "suite"
-
-
-def drop_socket(pid: int) -> None:
-    """Removes the socket that a Criterion of this pid has left in /tmp. Another one of that pid would stumble over it."""
-    with contextlib.suppress(OSError):
-        os.unlink(f"/tmp/criterion_{pid}.sock")
 
 
 def _stand_in_for_libgit2(folder: Path) -> None:
@@ -343,7 +337,7 @@ def student_programs(lab: Lab, source: bytes, sandbox: Sandbox, for_helgrind: bo
             raise CompileError(f"{lab.file_name}: {taken[0].decode()} is a name that the grader keeps for itself", None)
 
     place = _cached(f"{lab.id}-student", [main, probe, *parts, *headers],
-                    [*STUDENT_FLAGS, *link_flags(), *own], make, extra=source)
+                    [*STUDENT_FLAGS, *link_flags(), *own, sandbox.tier], make, extra=source)      # what could it read?
     return Programs(place, place / lab.file_name, place / lab.name, place / "probe")
 
 

@@ -193,9 +193,10 @@ class SuiteRun:
     def _run_criterion(self, path: str, report: Path, pattern: str, jobs: int) -> dict[tuple[str, str], str]:
         words = [str(self._suite), f"--jobs={jobs}", "--quiet", f"--xml={report}", f"--filter={pattern}"]
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/tmp", "SOCKLAB_CHANNEL": path}
-        with self._starting:
-            criterion = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                         stderr=subprocess.DEVNULL, cwd=report.parent)
+        said = report.with_suffix(".log")
+        with self._starting, open(said, "wb") as log:
+            criterion = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                         cwd=report.parent)
             self._criterions.add(criterion.pid)
         with criterion as process:
             try:
@@ -208,8 +209,11 @@ class SuiteRun:
                     for pid in kernel.family(process.pid):      # its workers too
                         with contextlib.suppress(ProcessLookupError):
                             os.kill(pid, signal.SIGKILL)
-                build.drop_socket(process.pid)
-        return read_xml(report)
+        try:
+            return read_xml(report)
+        except GraderFailure as error:
+            last = said.read_text(errors="replace").strip().rpartition("\n")[2][:200]
+            raise GraderFailure(f"{error}; it ended with status {process.returncode}{': ' if last else ''}{last}") from None
 
     def _is_ours(self, pid: int) -> bool:
         """Whether a process is a worker of this suite."""

@@ -37,7 +37,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(KIT / name, place / name)
     shutil.copy(KIT / "Makefile", place)
     for lab in ("lab1", "lab2"):
-        assert grade(place, lab)[0] == 0
+        status, _, errors = grade(place, lab)
+        assert status == 0, errors
     return place
 
 
@@ -301,3 +302,29 @@ def test_a_grade_while_make_clean_runs(kit: Path, moment: float) -> None:
     (status, report, errors), _ = side_by_side(lambda: grade(kit, "lab1"), clean)
     assert status in (0, 3), errors
     assert report["score"] == (100 if status == 0 else None), errors
+
+
+TAKES_CRITERIONS_NAMES = """
+import os, socket, subprocess, sys
+held = []
+for pid in range(1, 400):
+    held.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+    held[-1].bind(f"/tmp/criterion_{pid}.sock")
+    held[-1].listen()
+    for name in ("bxf_arena", "bxfi"):
+        os.close(os.open(f"/dev/shm/{name}_{pid}", os.O_CREAT | os.O_EXCL, 0o600))
+sys.exit(subprocess.run(sys.argv[1:]).returncode)
+"""
+
+
+def test_a_criterion_elsewhere_that_shares_tmp_costs_nothing(built: Path, tmp_path: Path) -> None:
+    """In two pid namespaces pids are the same: whatever Criterion names after its own, another may have there."""
+    own_tmp = 'mkdir -p "$1/${2#/tmp/}"; mount --rbind "$2" "$1/${2#/tmp/}"; mount --rbind "$1" /tmp; mount -t tmpfs none /dev/shm; shift 2'
+    user = () if os.getuid() == 0 else ("--map-root-user",)
+    own = tmp_path / "tmp"
+    own.mkdir()
+    words = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *user, "sh", "-ec",
+             f'{own_tmp}; exec "$@"', "sh", str(own), str(built), sys.executable, "-c", TAKES_CRITERIONS_NAMES)
+    status, report, errors = grade(built, "lab1", before=words)
+    assert (status, report["score"]) == (0, 100), errors
+    assert sorted(path.name for path in own.glob("criterion_*")) == sorted(f"criterion_{pid}.sock" for pid in range(1, 400))

@@ -8,11 +8,14 @@
 #define _GNU_SOURCE /* vasprintf */
 #include "suite.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -730,6 +733,57 @@ void fail(const char *pattern, ...)
     va_list args;
     va_start(args, pattern);
     fail_with(pattern, args);
+}
+
+/* ---- what Criterion names after its pid -------------------------------------------------------- */
+
+/* Criterion makes a socket /tmp/criterion_PID.sock for its workers, and leaves it there; and /dev/shm/bxf*_PID to
+ * share memory with them. Where pids aren't unique, as in containers that share these folders, two of a name meet, and
+ * neither can say how its tests ended. So they are made in the working directory, which is the grade's own and goes
+ * with it: what follows stands before nanomsg's functions and libc's.
+ */
+static int with_own_socket(const char *name, int socket, const char *address)
+{
+    static const char shared[] = "ipc:///tmp/criterion_";
+    char own[64];
+    int (*next)(int, const char *) = NULL;
+    *(void **)&next = dlsym(RTLD_NEXT, name);
+    if (next == NULL)
+        give_up(name);
+    if (strncmp(address, shared, sizeof shared - 1) != 0)
+        return next(socket, address);
+    snprintf(own, sizeof own, "ipc://criterion_%s", address + sizeof shared - 1);
+    return next(socket, own);
+}
+
+int nn_bind(int socket, const char *address);
+int nn_connect(int socket, const char *address);
+
+int nn_bind(int socket, const char *address)
+{
+    return with_own_socket("nn_bind", socket, address);
+}
+
+int nn_connect(int socket, const char *address)
+{
+    return with_own_socket("nn_connect", socket, address);
+}
+
+static const char *in_own_folder(const char *name)
+{
+    while (*name == '/')
+        name++;
+    return name;
+}
+
+int shm_open(const char *name, int oflag, mode_t mode)
+{
+    return open(in_own_folder(name), oflag | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+int shm_unlink(const char *name)
+{
+    return unlink(in_own_folder(name));
 }
 
 /* ---- the list of tests ------------------------------------------------------------------------- */
