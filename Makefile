@@ -115,7 +115,7 @@ peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 # ---- the kit itself ----
 # "make handout" leaves out this section, down to the next headline: see classroom/student/test.mk.
 
-.PHONY: test-all test-class lint soak fuzz two-limits bench evidence golden pictures handout publish unpublish
+.PHONY: test-all test-class lint soak hostile fuzz two-limits bench evidence golden pictures handout publish unpublish
 test: | setup-test ## the kit's own tests, a few minutes
 	$Q$(DEV_PYTHON) -m pytest -m "not slow"
 
@@ -130,6 +130,9 @@ lint: | setup-lint ## warnings, layout and types of the kit's code
 
 soak: | setup-test ## the same verdicts thousands of times on a busy machine
 	$Q$(DEV_PYTHON) tests/soak.py $(SOAK)
+
+hostile: | setup-test ## all hostile submissions at each tier (tests/hostile)
+	$QHOSTILE=all $(DEV_PYTHON) -m pytest tests/test_hostile.py
 
 fuzz: | setup-test ## mutated samples for all that reads what comes from outside (FUZZ_SECONDS=600)
 	$Q$(DEV_PYTHON) tests/fuzz/fuzz.py $(FUZZ)
