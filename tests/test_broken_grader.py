@@ -120,10 +120,11 @@ SUITES = {
 
 
 def replace_suite(kit: Path, script: str) -> None:
-    suite = next((kit / "build" / "cache").glob("lab1-suite-*")) / "suite"
-    suite.rename(suite.with_name("suite.real"))
-    suite.write_text(f'#!/bin/sh\nfor word; do case $word in --xml=*) xml=${{word#--xml=}};; esac; done\n{script}\n')
-    suite.chmod(0o755)
+    for folder in (kit / "build" / "cache").glob("lab1-suite-*"):        # an older one may lie beside it
+        suite = folder / "suite"
+        suite.rename(suite.with_name("suite.real"))
+        suite.write_text(f'#!/bin/sh\nfor word; do case $word in --xml=*) xml=${{word#--xml=}};; esac; done\n{script}\n')
+        suite.chmod(0o755)
 
 
 QUICK = ("hangs_with_children", "claims_success", "runs_nothing")
@@ -163,15 +164,19 @@ def test_a_peer_that_is_lost(kit: Path, old: str, new: str) -> None:
     check_no_mark(grade(kit, "lab1"), "PeerBroken: the peer failed")
 
 
+IS_STUDENTS = '(strstr(program[0], "probe") != NULL || strstr(program[0], "client_send") != NULL)'     # and no compiler
+
+
 def test_a_launcher_that_cannot_fork(kit: Path) -> None:
-    edit(kit / "grader" / "c" / "launcher.c", "    pid_t child = fork();\n", "    pid_t child = -1; errno = EAGAIN;\n")
+    edit(kit / "grader" / "c" / "launcher.c", "    pid_t child = fork();\n",
+         f"    pid_t child = {IS_STUDENTS} ? -1 : fork(); errno = EAGAIN;\n")
     check_no_mark(grade(kit, "lab1"), "can't start the student's program: launcher: fork: Resource temporarily unavailable")
 
 
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 def test_a_program_that_cannot_be_started(kit: Path, sandbox: str) -> None:
     """After the launcher has said that it starts: its end isn't the program's exit."""
-    edit(kit / "grader" / "c" / "launcher.c", "    execv(program[0], program);\n", '    execv("/nowhere", program);\n')
+    edit(kit / "grader" / "c" / "launcher.c", "    execv(program[0], program);\n", f'    execv({IS_STUDENTS} ? "/nowhere" : program[0], program);\n')
     done = subprocess.run([sys.executable, "-m", "grader", "grade", "lab1", "--from", "solutions", "--json", "-", "--sandbox",
                            sandbox], cwd=kit, capture_output=True, text=True, timeout=SECONDS)
     check_no_mark((done.returncode, json.loads(done.stdout), done.stderr), "can't start the student's program: .*No such file")
@@ -301,7 +306,7 @@ def test_a_grade_while_make_clean_runs(kit: Path, moment: float) -> None:
         subprocess.run(["make", "clean"], cwd=kit, capture_output=True)
     (status, report, errors), _ = side_by_side(lambda: grade(kit, "lab1"), clean)
     assert status in (0, 3), errors
-    assert report["score"] == (100 if status == 0 else None), errors
+    assert report.get("score") == (100 if status == 0 else None), errors
 
 
 TAKES_CRITERIONS_NAMES = """
