@@ -134,10 +134,10 @@ soak: | setup-test ## the same verdicts thousands of times on a busy machine
 hostile: | setup-test ## all hostile submissions at each tier (tests/hostile)
 	$QHOSTILE=all $(DEV_PYTHON) -m pytest tests/test_hostile.py
 
-fuzz: | setup-test ## mutated samples for all that reads what comes from outside (FUZZ_SECONDS=600)
+fuzz: | setup-test ## mutated samples for what reads from outside (FUZZ_SECONDS=600)
 	$Q$(DEV_PYTHON) tests/fuzz/fuzz.py $(FUZZ)
 
-two-limits: | setup-test ## the corpus at normal limits, and on a machine three times slower
+two-limits: | setup-test ## the corpus at normal limits, and thrice as slow under load
 	$Q$(DEV_PYTHON) tests/two_limits.py $(TWO_LIMITS)
 
 evidence: | setup-test ## record anew what tests/unit/test_causes.py reads (LAB=N)
@@ -155,7 +155,7 @@ bench: | setup-grade ## what a grade costs, in seconds and in floors
 handout: | setup-grade ## the students' kit: build/handout (TO=DIR, HIDDEN=DIR)
 	$Q$(PYTHON) -m classroom handout $${TO:+--to "$$TO"} $${HIDDEN:+--hidden "$$HIDDEN"}
 
-publish: ## a lab's solution, in a students' kit (LAB=N, TO=DIR, POLICY=FILE)
+publish: ## a lab's solution into a kit (LAB=N, TO=DIR, POLICY=FILE)
 	$Q$(PYTHON) -m classroom publish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"} $${POLICY:+--policy "$$POLICY"} $${FORCE:+--force}
 
 unpublish: ## takes it out again (LAB=N, TO=DIR)
