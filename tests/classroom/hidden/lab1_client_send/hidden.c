@@ -11,7 +11,7 @@ static void expect_sent(struct bytes message)
 
 Test(sending_text, begins_with_hash_bang, .description = "a text that begins with #! is a text like any other")
 {
-    expect_sent(bytes_of(format("#! %s", random_text(20).data)));
+    expect_sent(bytes_of(format("#! %s", (const char *)random_text(20).data)));
 }
 
 Test(sending_everything, one_more_than_64_kib, .description = "65537 bytes are sent, and not 1")
