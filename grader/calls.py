@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 _C = Path(__file__).parent / "c"
-_TEXT = (_C / "calls.def").read_text()
-_ENTERS = re.findall(r"^ +ENTER\((\w+), \w+(.*)\);$", (_C / "recorder.c").read_text(), re.MULTILINE)
+_TEXT = (_C / "calls.def").read_text(encoding="utf-8")
+_ENTERS = re.findall(r"^ +ENTER\((\w+), \w+(.*)\);$", (_C / "recorder.c").read_text(encoding="utf-8"), re.MULTILINE)
 
 CALLS: tuple[str, ...] = tuple(re.findall(r"^(?:CALL|MARK)\((\w+)\)", _TEXT, re.MULTILINE))
 MARKS: frozenset[str] = frozenset(re.findall(r"^MARK\((\w+)\)", _TEXT, re.MULTILINE))

@@ -303,7 +303,7 @@ def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict
 def _progress_of(results: tuple[LabResult, ...], writing: Writing) -> dict[str, int | None]:
     """The last score of every lab, kept in build/ from grade to grade."""
     try:
-        kept = json.loads(PROGRESS.read_text())
+        kept = json.loads(PROGRESS.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         kept = {}
     known = {lab.id: score if isinstance(score := kept.get(lab.id), int) else None for lab in find_labs()}

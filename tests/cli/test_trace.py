@@ -365,7 +365,7 @@ def test_nobody_reads_the_ladder(kit: Path) -> None:
     process.stderr.close()
     with dial(port) as client:
         client.sendall(b"x")
-        assert process.wait(timeout=SECONDS) == 3
+        assert process.wait(timeout=SECONDS) == 0       # who has stopped reading is no failure
     process.stdout.close()
     with pytest.raises(ConnectionRefusedError):
         dial(port)
