@@ -150,7 +150,7 @@ pictures: | setup-test ## draw README's pictures anew (docs/pictures)
 	$Q$(DEV_PYTHON) tests/pictures.py
 
 bench: | setup-grade ## what a grade costs, in seconds and in floors
-	$Q$(DEV_PYTHON) tests/bench/bench.py
+	$Q$(DEV_PYTHON) tests/bench/bench.py $(BENCH)
 
 handout: | setup-grade ## the students' kit: build/handout (TO=DIR, HIDDEN=DIR)
 	$Q$(PYTHON) -m classroom handout $${TO:+--to "$$TO"} $${HIDDEN:+--hidden "$$HIDDEN"}

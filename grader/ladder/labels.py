@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 
 from ..report.screen import width
@@ -16,17 +17,22 @@ def label(arrow: Arrow, columns: int, safe: Callable[[str], str]) -> str:
     if arrow.words or not arrow.data:
         words = safe(arrow.words or (count(arrow.size, "byte") if arrow.size else ""))
         return words if width(words) <= columns else ""
-    for known in range(min(len(arrow.data), 3 * columns), 0, -1):
-        shown = safe(_shown(arrow.data, known, arrow.size))
-        if width(shown) <= columns:
-            return shown
+    data, readable = arrow.data, is_text(arrow.data)
+
+    def shown(known: int) -> str:
+        return safe(_shown(data, known, arrow.size, readable))
+
+    most = min(len(data), 3 * columns)      # which may be shorter than one less, with its "…"
+    known = most if width(shown(most)) <= columns else bisect_right(range(1, most), columns, key=lambda n: width(shown(n)))
+    if known:
+        return shown(known)
     size = safe(count(arrow.size, "byte"))
     return size if width(size) <= columns else ""
 
 
-def _shown(data: bytes, known: int, size: int) -> str:
+def _shown(data: bytes, known: int, size: int, readable: bool) -> str:
     """The first bytes, with a word on whether there are more."""
-    if is_text(data):
+    if readable:
         cut = data[:known]
         while known < len(data) and cut and data[len(cut)] & 0xC0 == 0x80:     # within a character
             cut = cut[:-1]

@@ -74,16 +74,12 @@ class Clock:
         self._left, self._right = layout.left, layout.right
         self._edge = min(layout.right + 30, layout.width - 4)
         self.cuts = _cuts(times)
+        borders = [self.first, *(moment for cut in self.cuts for moment in cut), self.last]
+        self.pieces = list(zip(borders[::2], borders[1::2]))        # the times that are drawn to scale
         shown = sum(end - begin for begin, end in self.pieces)
         room = self._right - self._left - BREAK * len(self.cuts)
         self._scale = room / shown if shown else 0.0
         self.shown = shown
-
-    @property
-    def pieces(self) -> list[tuple[int, int]]:
-        """The times that are drawn to scale."""
-        borders = [self.first, *(moment for cut in self.cuts for moment in cut), self.last]
-        return list(zip(borders[::2], borders[1::2]))
 
     def __call__(self, moment: int) -> float:
         """The x of a moment; what is before the first or after the last stands at the edge."""

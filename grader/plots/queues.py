@@ -201,9 +201,10 @@ def _panel(name: str, samples: Sequence[Sample], clock: Clock, layout: Layout, y
     marks = [highest] if highest > 1 else []
     drawn += [text(layout.left - 6, level(size) + 4, f"{size:,}", "dim", "end") for size in marks]
     drawn += _limits(send if send in near else 0, recv if recv in near else 0, level, layout)
+    across = [clock(one.time) for one in samples]
     for key, style, _ in SERIES:
-        drawn += _curve([(clock(one.time), level(getattr(one.queues, key)), getattr(one.queues, key)) for one in samples],
-                        style, bottom)
+        sizes = [getattr(one.queues, key) for one in samples]
+        drawn += _curve([(x, level(size), size) for x, size in zip(across, sizes)], style, bottom)
     labels, bottom = _labels(samples, level, layout, bottom)
     return drawn + labels, bottom + 8
 

@@ -2,16 +2,18 @@
 
 The floor is what no grade can do without: compile one student file, start an empty Criterion suite,
 memcheck a trivial program. Both are measured in one run, so the machine is the same; each figure is
-the median of five (make bench ROUNDS=N: of N). CPU is that of all processes together.
+the median of five (make bench ROUNDS=N: of N; make bench BENCH=lab3: one lab). CPU is that of all processes together.
 
-Two more rows a lab. What ladders cost: one for each stage, which is the most that a report draws, at the mean cost
-of the lab's recorded evidence; and its share of a grade after an edit. What `make watch` takes from a save to the
-first line of the lab's result, through a pipe.
+More rows a lab. What it costs to draw: the report on the terminal and the page, with all their ladders and plots, of
+the mutant in which most goes wrong; and its share of that grade. What `make watch` takes on a terminal, from a
+save to the first test's verdict and to the lab's whole result.
 """
 
 from __future__ import annotations
 
 import os
+import pty
+import re
 import shutil
 import signal
 import statistics
@@ -19,24 +21,35 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KIT = HERE.parents[1]
+sys.path.insert(0, str(HERE.parent))
+
+from kit import LABS, WORST, read_mutant  # noqa: E402
+
+# One grade with its page; says what share of its time went into the report on the terminal and into the page.
 DRAWING = """
-import gzip, json, sys, time
-from pathlib import Path
-from grader import keep
-from grader.ladder import draw_lines, ladder_of
-lines = gzip.decompress(Path(sys.argv[1]).read_bytes()).splitlines()
-seen = [keep.unpack(json.loads(line)["evidence"]) for line in lines]
-wall, cpu = time.perf_counter(), time.process_time()
-for evidence in seen:
-    draw_lines(ladder_of(evidence), 76)
-print((time.perf_counter() - wall) / len(seen), (time.process_time() - cpu) / len(seen))
+import sys, time
+from grader import cli
+spent = []
+def timed(work):
+    def run(*words):
+        began = time.perf_counter()
+        try:
+            return work(*words)
+        finally:
+            spent.append(time.perf_counter() - began)
+    return run
+def grade(*words, whole=timed(cli._grade_labs)):
+    status = whole(*words)
+    print("\\n", *spent)
+    return status
+cli._show, cli._page, cli._grade_labs = timed(cli._show), timed(cli._page), grade
+cli.main(["grade", sys.argv[1], "--from", sys.argv[2], "--html", "page.html"])
 """
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 COMPILE = ["gcc", "-std=gnu11", "-g", "-O1", "-fno-optimize-sibling-calls", "-fno-omit-frame-pointer", "-pthread",
@@ -129,52 +142,62 @@ def measure_lab(lab: Path, kit: Path, floor: Cost) -> None:
     show(f"lab{number}, warm (nothing changed)", median(grade, kit), floor)
     run(["make", f"lab{number}"], kit)
     show(f"make lab{number}, nothing to rebuild", median(["make", f"lab{number}"], kit), floor)
-    drawing = measure_drawing(lab, kit)
-    show(f"lab{number}, a ladder a stage: {100 * drawing.wall / warm.wall:.1f} % of warm", drawing)
+    drawing, share = measure_drawing(lab, kit)
+    show(f"worst mutant: drawing, {100 * share:.1f} % of its grade", Cost(drawing, drawing))
     shutil.copy(source, lab / source.name)
-    show(f"make watch, from a save to lab{number}'s result", Cost(measure_watch(lab, kit), 0))
+    first, whole = measure_watch(lab, kit)
+    show("make watch, a save to the first verdict", Cost(first, 0))
+    show(f"make watch, a save to lab{number}'s result", Cost(whole, 0))
 
 
-def measure_drawing(lab: Path, kit: Path) -> Cost:
-    """What it costs to draw one ladder for each stage of a lab."""
+def measure_drawing(lab: Path, kit: Path) -> tuple[float, float]:
+    """The medians of the seconds that the report and the page of the lab's worst mutant take, and of their share of its grade."""
     name = lab.name.partition("_")[0]
-    with (lab / "lab.toml").open("rb") as file:
-        stages = len(tomllib.load(file)["stage"])
-    words = [sys.executable, "-c", DRAWING, str(kit / "tests" / "evidence" / f"{name}.jsonl.gz")]
-    costs = []
+    tree = kit / "build" / "worst"
+    source = read_mutant(KIT / "tests" / "mutants" / name / f"{WORST[name]}.mutant").source()
+    place = tree / lab.name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / f"{lab.name.partition('_')[2]}.c").write_text(source, encoding="utf-8")
+    drawn, shares = [], []
     for _ in range(ROUNDS):
-        wall, cpu = subprocess.run(words, cwd=kit, capture_output=True, text=True, check=True).stdout.split()
-        costs.append(Cost(stages * float(wall), stages * float(cpu)))
-    return Cost(statistics.median(cost.wall for cost in costs), statistics.median(cost.cpu for cost in costs))
+        said = subprocess.run([sys.executable, "-c", DRAWING, name, str(tree)], cwd=kit, capture_output=True, text=True, check=True)
+        report, page, whole = map(float, said.stdout.splitlines()[-1].split())
+        drawn.append(report + page)
+        shares.append((report + page) / whole)
+    return statistics.median(drawn), statistics.median(shares)
 
 
-def measure_watch(lab: Path, kit: Path) -> float:
-    """The median of the seconds from a save until the lab's result is told."""
+def measure_watch(lab: Path, kit: Path) -> tuple[float, float]:
+    """The medians of the seconds from a save until a terminal shows the first test's verdict, and the lab's result."""
     name, source = lab.name.partition("_")[0], next(iter(lab.glob(f"{lab.name.partition('_')[2]}.c")))
-    with subprocess.Popen([sys.executable, "-m", "grader", "watch", name], cwd=kit, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True) as watch:
-        assert watch.stdout is not None
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-m", "grader", "watch", name], cwd=kit, stdin=subprocess.DEVNULL,
+                          stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "xterm"}) as watch:
+        os.close(theirs)
+        shown = b""
 
-        def wait_for(begin: str) -> float:
-            for line in watch.stdout or ():
-                if line.startswith(begin):
-                    return time.monotonic()
-            sys.exit(f"make watch ended before it said {begin!r}")
+        def wait_for(pattern: str) -> float:
+            nonlocal shown
+            while not (found := re.search(pattern.encode(), shown)):
+                shown += os.read(ours, 65536)
+            shown = shown[found.end():]
+            return time.monotonic()
 
         wait_for("---- graded")
-        took = []
+        first, whole = [], []
         for number in range(ROUNDS):
             with source.open("a", encoding="utf-8") as file:
                 file.write(f"/* save {number} */\n")
             saved = time.monotonic()
-            took.append(wait_for(name) - saved)
-            wait_for("---- graded")
+            first.append(wait_for(f"grading: {name} [1-9]") - saved)
+            whole.append(wait_for("---- graded") - saved)
         watch.send_signal(signal.SIGINT)
-    return statistics.median(took)
+    os.close(ours)
+    return statistics.median(first), statistics.median(whole)
 
 
 def main() -> None:
-    """Prints the table."""
+    """Prints the table, of all labs or of those named."""
     os.environ.pop("MAKEFLAGS", None)
     print(f"{'seconds, and multiples of the floor':<38} {'wall':>8} {'CPU':>8} {'wall':>7} {'CPU':>8}")
     with tempfile.TemporaryDirectory() as place:
@@ -182,7 +205,8 @@ def main() -> None:
         kit = Path(place) / "kit"
         copy_kit(kit)
         for lab in sorted((kit / "labs").glob("lab*_*/")):
-            measure_lab(lab, kit, floor)
+            if lab.name.partition("_")[0] in (sys.argv[1:] or LABS):
+                measure_lab(lab, kit, floor)
 
 
 if __name__ == "__main__":

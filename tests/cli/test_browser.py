@@ -13,10 +13,8 @@ import pytest
 from browser import CHROMIUM, Browser
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from kit import KIT, LABS, grade_source, read_mutant, run_grader, solution  # noqa: E402
+from kit import KIT, LABS, WORST, grade_source, read_mutant, run_grader, solution  # noqa: E402
 
-WORST = {"lab1": "stale-errno", "lab2": "nonblocking", "lab3": "serve-once", "lab4": "bare-close", "lab5": "iterative",
-         "lab6": "nb-gives-up"}         # of 14 to 19 graded in each lab those with most failing tests
 QUICK = "lab3"                      # make test looks at this one, make test-all at all of them
 MOST_BYTES = 1_000_000
 SIZES = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
