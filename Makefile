@@ -113,7 +113,7 @@ peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 	$Q$(PYTHON) -m grader peer "$$PEER_SCRIPT" $${PORT:+--port "$$PORT"} $(if $(CONNECT),--connect)
 
 # ---- the kit itself ----
-# "make handout" leaves out this section, down to the next headline: see classroom/student/test.mk.
+# "make handout" leaves out this section, down to the next headline: see grader/classroom/student/test.mk.
 
 .PHONY: test-all test-class lint soak hostile fuzz two-limits bench evidence golden pictures handout publish unpublish
 test: | setup-test ## the kit's own tests, a few minutes
@@ -153,13 +153,13 @@ bench: | setup-grade ## what a grade costs, in seconds and in floors
 	$Q$(DEV_PYTHON) tests/bench/bench.py $(BENCH)
 
 handout: | setup-grade ## the students' kit: build/handout (TO=DIR, HIDDEN=DIR)
-	$Q$(PYTHON) -m classroom handout $${TO:+--to "$$TO"} $${HIDDEN:+--hidden "$$HIDDEN"}
+	$Q$(PYTHON) -m grader handout $${TO:+--to "$$TO"} $${HIDDEN:+--hidden "$$HIDDEN"}
 
 publish: ## a lab's solution into a kit (LAB=N, TO=DIR, POLICY=FILE)
-	$Q$(PYTHON) -m classroom publish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"} $${POLICY:+--policy "$$POLICY"} $${FORCE:+--force}
+	$Q$(PYTHON) -m grader publish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"} $${POLICY:+--policy "$$POLICY"} $${FORCE:+--force}
 
 unpublish: ## takes it out again (LAB=N, TO=DIR)
-	$Q$(PYTHON) -m classroom unpublish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"}
+	$Q$(PYTHON) -m grader unpublish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"}
 
 # ---- setting up ----
 

@@ -7,10 +7,11 @@ is `name.c`.
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+from . import files
 
 KIT = Path(__file__).resolve().parent.parent
 FOLDER = re.compile(r"lab(\d+)_(\w+)")
@@ -90,6 +91,8 @@ def read_lab(folder: Path) -> Lab:
     if match is None:
         raise CatalogError(f"{folder.name}: a lab's folder is called labN_name")
     table = _read_toml(folder / "lab.toml")
+    if table is None:
+        raise CatalogError(f"{folder.name}/lab.toml is missing: every lab has one")
     stages = tuple(_read_stage(folder.name, entry) for entry in _get(table, "stage", list, folder.name))
     _check_stages(folder.name, stages)
     return Lab(id=f"lab{match[1]}", number=int(match[1]), name=match[2], folder=folder,
@@ -134,12 +137,7 @@ def with_hidden(labs: tuple[Lab, ...], root: Path) -> tuple[Lab, ...]:
 
 def _read_weights(folder: Path) -> tuple[tuple[str, int], ...]:
     """hidden.toml's [weights]: "stage/test" = 3."""
-    try:
-        table = tomllib.loads((folder / "hidden.toml").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{folder.name}/hidden.toml: {error}") from None
+    table = _read_toml(folder / "hidden.toml") or {}
     weights = table.get("weights", {})
     if set(table) - {"weights"} or not isinstance(weights, dict):
         raise CatalogError(f"{folder.name}/hidden.toml: it has a table [weights] and nothing else")
@@ -149,13 +147,14 @@ def _read_weights(folder: Path) -> tuple[tuple[str, int], ...]:
     return tuple(weights.items())
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any] | None:
+    """The file's table; None where there is no file."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return files.read_toml(path)
     except FileNotFoundError:
-        raise CatalogError(f"{path.parent.name}/lab.toml is missing: every lab has one") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path.parent.name}/lab.toml: {error}") from None
+        return None
+    except ValueError as error:
+        raise CatalogError(f"{path.parent.name}/{path.name}: {error}") from None
 
 
 def _get(table: Any, key: str, kind: type, where: str, default: Any = None) -> Any:

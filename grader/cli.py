@@ -10,6 +10,7 @@
     python3 -m grader annotate REPORT   GitHub annotations from a JSON report
     python3 -m grader class SUBMISSIONS --out OUT   grades a class
     python3 -m grader merge OUT... --out OUT        puts shards of a class together
+    python3 -m grader handout, publish, unpublish   the students' kit, and solutions in it
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ KIT_NAME = "socklab 1"
 PROGRESS = KIT / "build" / "progress.json"
 OWN_TREE = KIT / "labs"
 OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors",
-          "trace": "trace", "class": "classroom.command", "merge": "classroom.merge"}
+          "trace": "trace", "class": "classroom.command", "merge": "classroom.command:merge",
+          "handout": "classroom.course:hand_out", "publish": "classroom.course:put_in", "unpublish": "classroom.course:take_out"}
 GRADING = (["grade"], ["class"], ["merge"])     # worth doing to its end, whoever may still read what they print
 
 
@@ -75,13 +77,14 @@ def _ended(work: Callable[[], int]) -> int:
 
 def _command(words: list[str]) -> int:
     if words and words[0] in OTHERS:
+        module, _, function = OTHERS[words[0]].partition(":")
         try:
-            command = importlib.import_module(f".{OTHERS[words[0]]}", __package__)
+            command = importlib.import_module(f".{module}", __package__)
         except ModuleNotFoundError as error:
             if error.name != f"{__package__}.classroom":
                 raise
             return complain(f"{words[0]} is for instructors: it isn't in a students' kit", CANNOT)
-        return int(command.main(words[1:]))
+        return int(getattr(command, function or "main")(words[1:]))
     if words[:1] == ["annotate"]:
         return _annotate(words[1:])
     options = _parser().parse_args(words)

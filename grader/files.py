@@ -1,13 +1,20 @@
-"""Files that are there whole or not at all."""
+"""Files: written whole or not at all, and a table read."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from . import claims
+
+
+def read_toml(place: Path) -> dict[str, Any]:
+    """The table in a file. Raises OSError, and ValueError where it isn't TOML in UTF-8."""
+    return tomllib.loads(place.read_text(encoding="utf-8"))
 
 
 def write(place: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 # Programs that are wrong on purpose, elsewhere under tests/, are left out; of the right ones in other
 # people's styles (tests/variants) only gcc's warnings count.
 
-folders='labs solutions grader/c tests/bench tests/unit tests/classroom classroom/student'
+folders='labs solutions grader/c tests/bench tests/unit tests/classroom grader/classroom/student'
 sources=$(find $folders -name '*.c')
 headers=$(find $folders -name '*.h')
 warnings='-std=gnu11 -Wall -Wextra -Wshadow -Wconversion'

@@ -31,15 +31,12 @@ from ..safe import visible
 from . import books, collect, dress, glance, platforms, policy, pool, records
 from .collect import Student, Work
 from .records import NoRecord, Row, Setting
+from .trouble import Cannot
 
 OK, CANNOT, FAILED = 0, 2, 3
 TRIES = 2                           # of a submission that the grader fails on
 SECONDS_A_LAB = 180.0               # after which a grader is taken to hang: a suite has 120 by itself
 BAR = 20
-
-
-class Cannot(Exception):
-    """There is nothing to do, or nothing to do it with: one line that says what to do."""
 
 
 def main(words: list[str]) -> int:

@@ -14,12 +14,13 @@ another policy changes no record.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from .. import files
 
 DAY = 86400
 
@@ -57,8 +58,8 @@ NUMBERS = {"grace_minutes": 0, "free_days": 0, "percent_a_day": 0, "cut_off_days
 def read(path: Path) -> Policy:
     """The policy in a file. Raises PolicyError."""
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        table = files.read_toml(path)
+    except (OSError, ValueError) as error:
         raise PolicyError(f"{path}: {error.strerror if isinstance(error, OSError) else error}") from None
     for key in table:
         if key not in (*NUMBERS, "due", "extensions", "submitted"):
@@ -94,6 +95,12 @@ def _moment(path: Path, key: str, value: Any) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise PolicyError(f"{path}: '{key}' must be a time with its zone, such as 2026-03-01T23:59:00+01:00")
     return value
+
+
+def last_moment(policy: Policy) -> datetime:
+    """When nobody's work counts any more; without a cut-off, when the last extension has run out."""
+    more = max([0, *policy.extensions.values()])
+    return policy.due + timedelta(days=more) + max(policy.grace, timedelta(days=policy.cut_off_days or 0))
 
 
 def apply(policy: Policy, student: str, score: int | None, submitted: str) -> Verdict:

@@ -24,8 +24,8 @@ import pytest
 KIT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(KIT))
 
-from classroom import canary, cli, handout  # noqa: E402
-from classroom.trouble import Cannot  # noqa: E402
+from grader.classroom import canary, course, handout  # noqa: E402
+from grader.classroom.trouble import Cannot  # noqa: E402
 
 PLANTED = b'puts("canary 9f31c7d2 of the solutions");'
 NOBODY = 65534
@@ -60,7 +60,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(root: Path) -> Path:
     """The students' kit, made there by the instructor's command."""
-    done = subprocess.run([sys.executable, "-m", "classroom", "handout"], cwd=root, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "grader", "handout"], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "its skeletons score 0" in done.stdout.replace("\n", " ")
     return root / "build" / "handout" / "socklab"
@@ -161,9 +161,9 @@ def test_a_leak_is_refused_and_nothing_written(root: Path, tmp_path: Path, capsy
     page = root / "docs" / "mistakes.md"
     before = page.read_bytes()
     page.write_bytes(before + b"    " + PLANTED)
-    monkeypatch.setattr(cli, "KIT", root)
+    monkeypatch.setattr(course, "KIT", root)
     try:
-        assert cli.main(["handout", "--to", str(tmp_path / "new")]) == 2
+        assert course.hand_out(["--to", str(tmp_path / "new")]) == 2
     finally:
         page.write_bytes(before)
     said = capsys.readouterr().err

@@ -13,7 +13,7 @@ import pytest
 KIT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(KIT), str(KIT / "tests")]
 
-from classroom import handout  # noqa: E402
+from grader.classroom import handout  # noqa: E402
 from grader.catalog import CatalogError, read_lab  # noqa: E402
 from grader.verdict import share  # noqa: E402
 from kit import LABS, Graded, grade_source, run_grader, solution  # noqa: E402

@@ -13,7 +13,7 @@ import pytest
 KIT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(KIT))
 
-from classroom import handout  # noqa: E402
+from grader.classroom import handout  # noqa: E402
 
 LAB3 = "lab3_server_accept"
 

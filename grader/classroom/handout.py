@@ -20,9 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader import build, grade
-from grader.catalog import Lab, find_labs, with_hidden
-
+from .. import build, grade
+from ..catalog import Lab, find_labs, with_hidden
 from . import canary
 from .trouble import Cannot
 
@@ -42,7 +41,7 @@ TAKEN = (
 )
 KINDS = {".py", ".c", ".h", ".def", ".toml", ".md", ".html", ".css"}       # in folders
 INSTRUCTORS = ("grader/classroom/",)                                       # of those, what students don't get
-OVERLAY = "classroom/student"       # files of the students' kit alone, laid out as they will lie
+OVERLAY = "grader/classroom/student"       # files of the students' kit alone, laid out as they will lie
 SECTION = re.compile(r"^# ---- the kit itself ----\n.*?(?=^# ---- )", re.MULTILINE | re.DOTALL)
 
 
@@ -135,7 +134,7 @@ def check(kit: Kit, root: Path) -> None:
     if found:
         first, more = found[0], f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise Cannot(f'{first.file} has a line of {first.source}: "{first.line}"{more}. Nothing was written. If it is '
-                     "meant to be given, add it to classroom/shared_lines.txt.")
+                     "meant to be given, add it to grader/classroom/shared_lines.txt.")
 
 
 def try_out(kit: Kit) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import tomllib
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from . import handout
@@ -53,22 +52,3 @@ def _solution(root: Path, folder: str) -> list[Path]:
     if not files:
         raise Cannot(f"solutions/{folder} has no files: there is nothing to publish")
     return files
-
-
-def last_moment(policy: Path) -> datetime:
-    """When nobody's work counts any more, as a policy for class grading has it (due, grace_minutes, cut_off_days,
-    extensions); without a cut-off, when the last extension has run out. Raises Cannot."""
-    try:
-        table = tomllib.loads(policy.read_text(encoding="utf-8"))
-        extensions = table.get("extensions", {})
-        days = max([0, *extensions.values()]) + table.get("cut_off_days", 0)
-        due = table["due"] + timedelta(days=days, minutes=table.get("grace_minutes", 0))
-        if isinstance(due, datetime) and due.tzinfo is not None:
-            return due
-    except OSError as error:
-        raise Cannot(f"{policy}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Cannot(f"{policy}: {error}") from None
-    except (KeyError, TypeError, AttributeError):
-        pass
-    raise Cannot(f"{policy}: 'due' must be a time with its zone, such as 2026-03-01T23:59:00+01:00, and days whole numbers")
