@@ -108,6 +108,7 @@ class RunSeen:
     threads: int = 0                # that it had when the test ended
     asleep: tuple[Sleeper, ...] = ()    # and those of them that slept in a system call
     struck: Location | None = None  # where the signal struck that ended it
+    fate: str = ""                  # and all that is known of that end, for a reader: "was killed by SIGSEGV (…) at …"
 
     def named(self, *names: str) -> tuple[Call, ...]:
         """The student's own calls of these names, in order."""

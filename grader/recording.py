@@ -26,6 +26,7 @@ from .standing import Standing, Text, as_words, sites
 VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
 CRASHES = "SOCKLAB_CRASHES"             # with it, the place of a crash is noted as a call of this name
 CRASH = "crash"
+RECORDERS_FILES = ("recorder.c", "races.c")
 WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
 _MAGIC, _VERSION = 0x6B636F73, 3
@@ -181,16 +182,20 @@ def locate(wanted: Sequence[int], program: Path) -> dict[int, tuple[Location, st
     return {site: places[0] for site, places in _locate(wanted, program).items() if places}
 
 
-def line_of(standings: Iterable[Standing], base: int, program: Path, file_name: str) -> Location | None:
-    """The first line of the student's file that one of these threads stands at, or will come back to."""
+def lines_of(standings: Iterable[Standing], base: int, program: Path) -> list[Location]:
+    """The program's lines that these threads stand at, or will come back to, the nearest first; not the recorder's."""
     text = Text.of(program)
+    lines = []
     for standing in standings:
         found = sites(standing, base, text)
         places = _locate(sorted(set(found)), program)
-        for where, _ in (place for site in found for place in places.get(site, ())):
-            if where.file == file_name:
-                return where
-    return None
+        lines += [where for site in found for where, _ in places.get(site, ()) if where.file not in RECORDERS_FILES]
+    return lines
+
+
+def line_of(standings: Iterable[Standing], base: int, program: Path, file_name: str) -> Location | None:
+    """The first line of the student's file that one of these threads stands at, or will come back to."""
+    return next((where for where in lines_of(standings, base, program) if where.file == file_name), None)
 
 
 Place = tuple[Location, str | None]      # a line, and the function that it stands in

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import signal
 import socket
 import struct
@@ -23,6 +24,7 @@ from .evidence import Sleeper
 from .pace import scaled
 from .recording import Recording
 from .sandbox import Room, Sandbox, end_launcher
+from .text import quote
 from .valgrind import Findings, read_findings, tool_words
 
 REPORT_FD, RECORD_FD, LOG_FD = 900, 901, 902        # launcher.c puts them there
@@ -73,12 +75,16 @@ class Ended:
     signal: int | None
     left_over: int                  # processes it left behind
 
-    @property
-    def words(self) -> str:
-        """For a reader."""
+    def words(self, errors: bytes = b"") -> str:
+        """For a reader. errors: what it wrote to standard error."""
         if self.signal is not None:
-            return f"was killed by {signal_words(self.signal)}"
+            return f"was killed by {signal_words(self.signal, errors)}"
         return f"exited with status {self.status}"
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a signal ended it that it brought on itself."""
+        return self.signal in CRASHES
 
 
 @dataclass(frozen=True)
@@ -105,9 +111,18 @@ SIGNAL_MEANINGS = {
 }
 
 
-def signal_words(number: int) -> str:
-    """SIGPIPE (it sent to a peer that had left)."""
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGPIPE,
+                     signal.SIGXFSZ, signal.SIGTRAP, signal.SIGSYS})    # that a program brings on itself
+LAST_WORDS = re.compile(r"(free|malloc|realloc|calloc|munmap_chunk|malloc_consolidate)\(\): |double free or corruption"
+                        r"|corrupted |(\*\*\* (stack smashing|buffer overflow) detected)|.*: Assertion `.*' failed\.$")
+
+
+def signal_words(number: int, errors: bytes = b"") -> str:
+    """SIGPIPE (it sent to a peer that had left). errors: standard error, where the C library says why it calls abort()."""
     meaning = SIGNAL_MEANINGS.get(signal.Signals(number)) if number in signal.valid_signals() else None
+    said = errors.decode("utf-8", "replace").rstrip().rpartition("\n")[2] if number == signal.SIGABRT else ""
+    if LAST_WORDS.match(said):
+        meaning = f"the C library called abort(), and said {quote(said.encode(), 120)}"
     return f"{signal_name(number)} ({meaning})" if meaning else signal_name(number)
 
 

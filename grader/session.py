@@ -5,7 +5,6 @@ What can be asked for is in grader/verbs/: a verb there is a request of grader/c
 
 from __future__ import annotations
 
-import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from .evidence import Evidence, Failure, Happening, Held, Look, PeerSeen, Queues
 from .faults import FaultError
 from .peers import Peer
 from .recording import resolve
-from .run import StudentRun
+from .run import CRASHES, StudentRun
 from .sandbox import Sandbox
 from .script import ScriptError
 from .verbs.base import BadRequest, NotTried, Unmet
@@ -55,7 +54,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             try:
                 reply = self._answer(fields)
             except Unmet as unmet:
-                self.failure = unmet.failure
+                self.failure = self._crash_first(unmet.failure)
                 self._freeze()
                 sock.sendall(channel.pack([b"fail"]))
                 return
@@ -86,6 +85,17 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         for run in self.scene.runs:
             if run.ended is not None and not run.recording.is_intact:
                 raise self.unmet("result", "the program changed the recorder's memory, or kept the recorder out", run)
+
+    def _crash_first(self, failure: Failure) -> Failure:
+        """The failure, told as the crash where the program crashed: what the suite compared comes after that."""
+        crash = self.crash(failure) if self.trouble is None else ""
+        if not crash:
+            return failure
+        rest = failure.message.replace(crash, "")
+        if self.plight:
+            rest = rest.replace(self.plight, "")
+        rest = rest.strip(" :,;")
+        return replace(failure, message=crash + (f"; {rest}" if rest else ""))
 
     def _look_at_times(self) -> None:
         if time.monotonic() >= self.next_look:
@@ -128,7 +138,8 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
             listening=tuple(f"{host}:{port}" for host, port in (found.local for found in run.listeners())),
             output=run.output()[:65536], errors=run.errors()[:65536], calls=calls, total_calls=run.recording.total,
             findings=findings.found if findings else (), threads=0 if ended else kernel.thread_count(run.pid),
-            asleep=run.sleepers(), struck=self.struck_at(run))
+            asleep=run.sleepers(), struck=self.struck_at(run),
+            fate=self.fate(run) if ended and ended.signal is not None else "")
 
     def _seen_peer(self, index: int) -> PeerSeen:
         peer, said = self.scene.peers[index], self.scripts[index]
@@ -166,6 +177,4 @@ def status_of(failure: Failure, trouble: Trouble | None, runs: Sequence[RunSeen]
     """ "failed", "crashed" or "timed_out"."""
     if trouble is not None:
         return "timed_out"
-    crashes = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGPIPE,
-               signal.SIGXFSZ, signal.SIGTRAP, signal.SIGSYS}
-    return "crashed" if any(run.signal in crashes for run in runs) else "failed"
+    return "crashed" if any(run.signal in CRASHES for run in runs) else "failed"

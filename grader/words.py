@@ -73,6 +73,15 @@ def at(where: Location | None) -> str:
     return f" at {where.file}:{where.line}" if where is not None else ""
 
 
+def elsewhere(lines: Sequence[Location], function: str, calls: int) -> str:
+    """Where a program crashed, if not in the student's file: " at probe.c:220, which is the kit's, after client_ask() had
+    returned". function: what the probe judges; calls: how often that had returned."""
+    if not lines:
+        return ""
+    after = f", after {function} had returned" if calls else ""
+    return f" at {lines[0].file}:{lines[0].line}, which is the kit's{after}"
+
+
 def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers: int,
              fate: Callable[[StudentRun], str]) -> tuple[str, str]:
     """That something never came, and why not: "" where nothing is known. fate: how a program ended."""

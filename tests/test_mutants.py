@@ -52,19 +52,15 @@ def check_killed(grades: Grades, mutant: Mutant) -> None:
     assert mutant.fails, "a mutant names the test that must fail"
     assert set(mutant.fails) <= set(failed), f"{mutant.about}: failed {failed}\n{graded.errors}"
     nameless = [test for test in failed if not names_where(graded.tests(mutant.lab.id)[test])]
-    assert not nameless or is_named(graded.errors), f"{mutant.about}: no call or signal, or no line, for {nameless}\n{graded.errors}"
-
-
-def is_named(report: str) -> bool:
-    """Whether the report, if not each test's first line, names a call or a signal, and a line."""
-    named = re.search(r"\b(in|was) \w+\(\)|SIG[A-Z]+|without a pause", report)
-    return named is not None and re.search(r"\w\.c:\d", report) is not None
+    assert not nameless, f"{mutant.about}: no call or signal, or no line, for {nameless}\n{graded.errors}"
 
 
 def names_where(seen: dict[str, Any]) -> bool:
-    """Whether the report of a test that hung or crashed names the call or the signal, and a line."""
+    """Whether a test that hung or crashed names the call or the signal, and a line; the crash before all else."""
     if seen["status"] not in ("crashed", "timed_out"):
         return True
+    if seen["status"] == "crashed" and re.match(r"your program was killed by SIG[A-Z]+ ", seen["message"]) is None:
+        return False
     told = re.sub(r"\w+\(\) returned", "", seen["message"])      # what the learner's function did names no call
     named = re.search(r"\w\(\)|SIG[A-Z]+|without a pause", told)
     return named is not None and (seen["location"] is not None or re.search(r"\w\.c:\d", told) is not None)

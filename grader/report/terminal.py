@@ -8,7 +8,6 @@ from .. import words
 from ..evidence import Evidence, Location, RunSeen
 from ..ladder import Ladder, draw_lines, ladder_of
 from ..ladder.terminal import clip
-from ..run import signal_words
 from ..text import quote, source_lines
 from ..verdict import LabResult, StageResult, TestResult, hidden_words
 from .screen import Screen, pad, width
@@ -174,7 +173,7 @@ def _program(run: RunSeen) -> str:
     if run.trouble is not None:
         return f"{what} was still running{where}"
     if run.signal is not None:
-        return f"{what} was killed by {signal_words(run.signal)}{where}"
+        return f"{what} {run.fate}"
     if run.running:
         return f"{what} was still running"
     said = run.errors.decode(errors="replace").strip().splitlines()

@@ -14,7 +14,7 @@ from ..debugger import Debugger
 from ..evidence import Failure, Location, Trouble
 from ..faults import calls_named
 from ..peers import Peer
-from ..recording import line_of, resolve
+from ..recording import line_of, lines_of, resolve
 from ..run import StudentRun
 from ..sandbox import Sandbox
 from ..scene import CannotHappen, Scene
@@ -124,6 +124,32 @@ class Verbs:
         own = [call for call in run.recording.calls() if not call.given and call.name not in SILENT] if run else []
         return words.last_call(resolve(own[-1:], run.program)[0]) if run is not None and own else ""
 
+    def fate(self, run: StudentRun) -> str:
+        """How a program ended; where a signal struck it, with the line, and what is known if it is none of the student's:
+        the kit's line, and which call of the student's was the last before it."""
+        ended = run.poll()
+        if ended is None:
+            return "still runs"
+        told, where = ended.words(run.errors()), self.struck_at(run)
+        if where is not None or not ended.crashed:
+            return told + words.at(where)
+        return told + words.elsewhere(self.lines_struck(run), run.request.name, len(run.reported())) + self.last_call(run)
+
+    def crash(self, failure: Failure) -> str:
+        """How the program ended that the failure is about, or another of the test, if a signal ended it that it brought
+        on itself; "" if none did."""
+        about = [self.scene.runs[failure.run]] if failure.run is not None else []
+        runs = [run for run in (*about, *reversed(self.scene.runs)) if run.ended is not None and run.ended.crashed]
+        return f"your program {self.fate(runs[0])}" if runs else ""
+
+    def check_alive(self, run: StudentRun) -> None:
+        """Raises Unmet if the program has ended: then what the kernel told of it is nothing, and no number."""
+        if not kernel.descriptors(run.pid):         # it has ended, or does so right now
+            self.wait(lambda: run.poll() is not None, words.end_of(run), run)
+        ended = run.poll()
+        if ended is not None:
+            raise self.unmet("wait", f"your program {self.fate(run)}{'' if ended.crashed else ', too early'}", run)
+
     def line_now(self, run: StudentRun, threads: Sequence[kernel.Thread]) -> Location | None:
         """The first line of the student's file that one of these threads stands at."""
         if run.request.tool or not run.recording.base:
@@ -137,20 +163,18 @@ class Verbs:
         ended = run.poll()
         if ended is None or ended.signal is None:
             return None
-        struck, findings = run.recording.struck(), run.findings()
-        where = line_of([struck], run.recording.base, run.program, self.lab.file_name) if struck is not None else None
+        findings = run.findings()
+        where = next((line for line in self.lines_struck(run) if line.file == self.lab.file_name), None)
         waits = [call for call in run.recording.calls() if call.ended is None and not call.given]
         if where is None and waits:
             where = resolve(waits[-1:], run.program)[0].where
         seen = [one.where for one in findings.found if one.kind == "error" and one.where] if findings else []
         return where or (seen[-1] if seen else None)
 
-    def fate(self, run: StudentRun) -> str:
-        """How a program ended, with the line where a signal struck it."""
-        ended = run.poll()
-        if ended is None:
-            return "still runs"
-        return ended.words + words.at(self.struck_at(run))
+    def lines_struck(self, run: StudentRun) -> list[Location]:
+        """The lines that were under way where a signal struck the program, the innermost first."""
+        struck = run.recording.struck()
+        return lines_of([struck], run.recording.base, run.program) if struck is not None else []
 
     def listener_of(self, run: StudentRun) -> tuple[str, int]:
         self.wait(lambda: bool(run.listeners()), "a listener in the kernel's table", run)

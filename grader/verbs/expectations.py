@@ -20,7 +20,7 @@ class ExpectationVerbs(PeerVerbs, RunVerbs):
         self.do_wait_exit(fields)
         ended = run.poll()
         if ended is not None and ended.status != status:
-            raise self.unmet("exit", f"your program {ended.words}, not with {status}"
+            raise self.unmet("exit", f"your program {ended.words()}, not with {status}"
                               if ended.signal is None else f"your program {self.fate(run)}", run)
 
     def do_expect_result(self, fields: list[bytes]) -> None:

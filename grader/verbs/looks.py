@@ -17,7 +17,10 @@ class LookVerbs(Verbs):
     """Descriptors, listeners, recorded calls."""
 
     def do_descriptors_of(self, fields: list[bytes]) -> int:
-        return len(self.run(fields[0]).descriptors())
+        run = self.run(fields[0])
+        found = len(run.descriptors())
+        self.check_alive(run)
+        return found
 
     def do_is_open(self, fields: list[bytes]) -> int:
         return int(int(fields[1]) in self.run(fields[0]).descriptors())

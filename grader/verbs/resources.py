@@ -11,12 +11,18 @@ class ResourceVerbs(Verbs):
     """What a program takes of the machine, and when it is at rest."""
 
     def do_threads_of(self, fields: list[bytes]) -> int:
-        return kernel.thread_count(self.run(fields[0]).pid)
+        run = self.run(fields[0])
+        found = kernel.thread_count(run.pid)
+        self.check_alive(run)
+        return found
 
     def do_memory_of(self, fields: list[bytes]) -> int:
         """VmData: private memory that it can write into. VmSize is no measure: malloc() reserves address space by
         64 MiB, and more of it with more threads, at moments of its own."""
-        return kernel.size_kb(self.run(fields[0]).pid, "VmData")
+        run = self.run(fields[0])
+        found = kernel.size_kb(run.pid, "VmData")
+        self.check_alive(run)
+        return found
 
     def do_send_signal(self, fields: list[bytes]) -> None:
         self.run(fields[0]).send_signal(int(fields[1]))

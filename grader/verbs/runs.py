@@ -83,7 +83,8 @@ class RunVerbs(Verbs):
         how = self.fate(run)
         if ended is not None and ended.status == 2 and run.errors().startswith(b"probe: "):
             how += f", and said {quote(run.errors().rstrip(), 200)}"    # or is it the student's program that says so?
-        raise self.unmet("result", f"{run.request.name} never returned: the program {how}", run)
+        self.plight = f"the program {how}"
+        raise self.unmet("result", f"{run.request.name} never returned: {self.plight}", run)
 
     def do_result_of(self, fields: list[bytes]) -> int:
         return self.reported(self.run(fields[0]), int(fields[1]))[0]
