@@ -1,8 +1,9 @@
 """Faults in words, such as "send takes at most 7 bytes; accept 2 waits".
 
 One fault is `CALL [N | N-M] WHAT`, or `every Nth CALL WHAT`; several are joined by ";". WHAT is one of
-`takes at most N bytes`, `takes N to M bytes`, `fails with ERRNO`, `leaves errno ERRNO`, `waits`.
-The calls "send", "recv", "accept" and "poll" stand for all that do the same; any other is that call alone.
+`takes at most N bytes`, `takes N to M bytes`, `fails with ERRNO`, `leaves errno ERRNO`, `waits`, `returns late`,
+`reaches its time limit`.
+The calls "send", "recv", "accept", "poll" and "nap" stand for all that do the same; any other is that call alone.
 A call's number counts the calls made while armed, from 1, and for send and recv those on sockets.
 """
 
@@ -17,11 +18,13 @@ from .calls import CALLS
 
 SENDING = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev")
 RECEIVING = ("recv", "read", "recvfrom", "recvmsg", "readv")
+NAPPING = ("sleep", "usleep", "nanosleep", "pthread_cond_timedwait", "sem_timedwait")
 GROUPS = {
     "send": SENDING,
     "recv": RECEIVING,
     "accept": ("accept", "accept4"),
     "poll": ("poll", "ppoll", "select", "pselect", "epoll_wait"),
+    "nap": NAPPING,
 }
 MOST_FAULTS = 16
 MOST = 2**32 - 1
@@ -36,6 +39,7 @@ _FAULT = re.compile(r"""
          | fails \s with \s (?P<fails>\w+)
          | leaves \s errno \s (?P<leaves>\w+)
          | reaches \s its \s (?P<expires>time) \s limit
+         | returns \s (?P<returns>late)
          | waits )
     """, re.VERBOSE)
 
@@ -52,6 +56,7 @@ class Action(IntEnum):
     LEAVES = 3
     WAITS = 4
     EXPIRES = 5
+    LINGERS = 6
 
 
 @dataclass(frozen=True)
@@ -126,9 +131,11 @@ def _what(words: dict[str, str | None], names: tuple[str, ...], text: str) -> tu
         if name := words[action.name.lower()]:
             return action, _errno(name, text), 0
     if words["expires"]:
-        if not set(names) <= set(RECEIVING):
-            raise FaultError(f'"{text}": only calls that receive have a time limit of their own')
+        if not set(names) <= {*RECEIVING, *NAPPING}:
+            raise FaultError(f'"{text}": only calls that receive or sleep have a time limit of their own')
         return Action.EXPIRES, 0, 0
+    if words["returns"]:
+        return Action.LINGERS, 0, 0
     high = words["most"] or words["high"]
     if high is None:
         return Action.WAITS, 0, 0

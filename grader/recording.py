@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .calls import ARGUMENTS, CALLS, MARKS, SYMBOLS
 from .evidence import Call, Location, Queues
-from .faults import MOST_FAULTS, Fault, parse_faults
+from .faults import MOST_FAULTS, Action, Fault, parse_faults
 from .standing import Standing, Text, as_words, sites
 
 VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
@@ -113,6 +113,12 @@ class Recording:
         """Where the signal struck that ended the program; None where the recorder hasn't seen one."""
         number, _, site, stack = _STRUCK.unpack_from(self._memory, _STRUCK_AT)
         return Standing(site, as_words(stack)) if number else None
+
+    @property
+    def holds(self) -> bool:
+        """Whether a fault may hold a call until release() is called."""
+        holding = any(fault.action in (Action.WAITS, Action.LINGERS) for fault in self._faults)
+        return holding and not int.from_bytes(self._memory[_RELEASED:_RELEASED + 4], "little")
 
     def release(self) -> None:
         """Lets the calls go on that a fault holds, now and later."""

@@ -13,6 +13,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -84,7 +85,7 @@ struct visit {
     int leaves;                        /* a fault's errno for success */
     size_t limit;                      /* a fault's: most bytes to pass on */
     uint32_t refuser, leaver, limiter; /* the bits of these three faults */
-    bool waits;
+    bool waits, lingers;
 };
 
 /* The memory */
@@ -386,9 +387,13 @@ static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
         visit->waits = true;
         visit->call->faults |= bit;
         break;
+    case FAULT_LINGERS:
+        visit->lingers = true;
+        visit->call->faults |= bit;
+        break;
     case FAULT_EXPIRES:
-        if (has_time_limit(visit->call->fd)) {
-            visit->refusal = EAGAIN;
+        if (visit->call->fd == RECORDED_NO_FD || has_time_limit(visit->call->fd)) {
+            visit->refusal = visit->call->fd == RECORDED_NO_FD ? ETIMEDOUT : EAGAIN;
             visit->refuser = bit;
         }
         break;
@@ -564,6 +569,8 @@ static int64_t complete(struct visit *visit, int64_t result, int error)
     int saved = errno;
     if (RUNNING_ON_VALGRIND)
         order_after(call);
+    if (visit->lingers && error == 0)
+        wait_for_release();
     errno = saved;
     if (call->name != CALL_close)
         note_queues(call);
@@ -978,6 +985,14 @@ int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int time
 
 /* Threads and processes */
 
+static bool is_in_a_fault(enum call_name name)
+{
+    for (const struct fault *fault = recorder->faults; fault < recorder->faults + RECORDER_FAULTS; fault++)
+        if (fault->calls >> name & 1)
+            return true;
+    return false;
+}
+
 /* Where a fault is about the start of threads, each new one passes through here. */
 static struct beginning {
     _Atomic bool taken;
@@ -996,11 +1011,9 @@ static void *begin_thread(void *place)
 
 static struct beginning *find_beginning(void)
 {
-    for (const struct fault *fault = recorder->faults; fault < recorder->faults + RECORDER_FAULTS; fault++)
-        if (fault->calls >> CALL_thread_start & 1)
-            for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++)
-                if (!atomic_exchange(&beginnings[i].taken, true))
-                    return &beginnings[i];
+    for (size_t i = 0; is_in_a_fault(CALL_thread_start) && i < sizeof beginnings / sizeof beginnings[0]; i++)
+        if (!atomic_exchange(&beginnings[i].taken, true))
+            return &beginnings[i];
     return NULL;
 }
 
@@ -1027,6 +1040,57 @@ int __wrap_pthread_detach(pthread_t thread)
 {
     ENTER(pthread_detach, RECORDED_NO_FD, N(thread));
     return leave_error(&visit, MAKE(__real_pthread_detach(thread)));
+}
+
+/* Sleeps, and waits for so long: recorded where a fault is about them, and no news elsewhere. */
+
+/* One whose time a fault calls over has slept. */
+static int leave_nap(struct visit *visit, int result)
+{
+    if (visit->refusal != ETIMEDOUT)
+        return leave_int(visit, result);
+    errno = visit->saved;
+    return leave_int(visit, 0);
+}
+
+unsigned __wrap_sleep(unsigned seconds)
+{
+    if (!is_in_a_fault(CALL_sleep))
+        return __real_sleep(seconds);
+    ENTER(sleep, RECORDED_NO_FD, N(seconds));
+    return (unsigned)leave_nap(&visit, MAKE((int)__real_sleep(seconds)));
+}
+
+int __wrap_usleep(useconds_t microseconds)
+{
+    if (!is_in_a_fault(CALL_usleep))
+        return __real_usleep(microseconds);
+    ENTER(usleep, RECORDED_NO_FD, N(microseconds));
+    return leave_nap(&visit, MAKE(__real_usleep(microseconds)));
+}
+
+int __wrap_nanosleep(const struct timespec *time, struct timespec *left)
+{
+    if (!is_in_a_fault(CALL_nanosleep))
+        return __real_nanosleep(time, left);
+    ENTER(nanosleep, RECORDED_NO_FD, N(time), N(left));
+    return leave_nap(&visit, MAKE(__real_nanosleep(time, left)));
+}
+
+int __wrap_pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *until)
+{
+    if (!is_in_a_fault(CALL_pthread_cond_timedwait))
+        return __real_pthread_cond_timedwait(condition, lock, until);
+    ENTER(pthread_cond_timedwait, RECORDED_NO_FD, N(condition), N(lock), N(until));
+    return leave_error(&visit, MAKE(__real_pthread_cond_timedwait(condition, lock, until)));
+}
+
+int __wrap_sem_timedwait(sem_t *semaphore, const struct timespec *until)
+{
+    if (!is_in_a_fault(CALL_sem_timedwait))
+        return __real_sem_timedwait(semaphore, until);
+    ENTER(sem_timedwait, RECORDED_NO_FD, N(semaphore), N(until));
+    return leave_int(&visit, MAKE(__real_sem_timedwait(semaphore, until)));
 }
 
 /* The slot is the parent's, which completes it. */

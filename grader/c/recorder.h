@@ -47,7 +47,8 @@ enum fault_action {
     FAULT_SHORTENS, /* at most `low` to `high` bytes reach the kernel, drawn for each call */
     FAULT_LEAVES,   /* a call that succeeds leaves `low` in errno */
     FAULT_WAITS,    /* the call isn't made before the grader sets `released` */
-    FAULT_EXPIRES,  /* where the socket has a time limit (SO_RCVTIMEO), it is over at once */
+    FAULT_EXPIRES,  /* a sleep is over at once, and so is a time limit, where the socket has one (SO_RCVTIMEO) */
+    FAULT_LINGERS,  /* the call is made; where it succeeds it doesn't return before the grader sets `released` */
 };
 
 /* One fault. Of the calls in `calls`, made while armed, it strikes those whose number,
@@ -110,7 +111,7 @@ struct recorder {
     uint32_t version;
     uint32_t capacity;         /* slots */
     _Atomic uint32_t armed;    /* faults strike */
-    _Atomic uint32_t released; /* a futex: calls held by FAULT_WAITS go on */
+    _Atomic uint32_t released; /* a futex: calls held by FAULT_WAITS and FAULT_LINGERS go on */
     uint32_t wants_queues;     /* the queues of connections are noted at their calls */
     uint64_t seed;             /* what the numbers of bytes are drawn from */
     _Atomic uint64_t total;    /* calls made so far: the next slot's index */

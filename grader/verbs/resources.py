@@ -6,6 +6,8 @@ from .. import kernel, words
 from ..run import StudentRun
 from .base import BadRequest, Verbs
 
+SPINNING_SECONDS = 0.1      # of processor time without a call: who waits for a held call may do so awake, at a spin lock
+
 
 class ResourceVerbs(Verbs):
     """What a program takes of the machine, and when it is at rest."""
@@ -51,7 +53,19 @@ class ResourceVerbs(Verbs):
 
     def do_wait_settled(self, fields: list[bytes]) -> None:
         run = self.run(fields[0])
-        self.wait(lambda: self._settled(run), "a moment of rest", run)
+        calls, used = run.recording.total, run.cpu_seconds()
+
+        def settled() -> bool:
+            nonlocal calls, used
+            if self._settled(run):
+                return True
+            if not run.recording.holds:
+                return False
+            if run.recording.total != calls:
+                calls, used = run.recording.total, run.cpu_seconds()
+            return run.cpu_seconds() - used > SPINNING_SECONDS and all(peer.at_rest() for peer in self.scene.peers)
+
+        self.wait(settled, "a moment of rest", run)
 
     def _settled(self, run: StudentRun) -> bool:
         """Nothing is under way: all threads sleep, no peer has anything to do, and no thread ran in between."""

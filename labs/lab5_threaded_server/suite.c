@@ -28,6 +28,11 @@ static struct run the_program(void)
     return start_student(.args = {LOOPBACK, "0"});
 }
 
+static const char *text_from(struct bytes output)
+{
+    return format("%.*s", (int)output.len, (const char *)output.data);
+}
+
 /* ---- threads: a thread a client ---------------------------------------------------------------- */
 
 Test(threads, answers_a_client, .description = "a client gets back what it sends, until it has ended its side")
@@ -174,8 +179,7 @@ Test(own_argument, its_own_name, .description = "who goes is told by its own add
     expect_happy(first);
     wait_settled(run);
     expect_line(run, format("gone %s", address_of(first)));
-    expect(strstr(format("%.*s", (int)output_of(run).len, (const char *)output_of(run).data),
-                  format("gone %s", address_of(second))) == NULL,
+    expect(strstr(text_from(output_of(run)), format("gone %s", address_of(second))) == NULL,
            "\"gone %s\" was told, and that client is still there", address_of(second));
 }
 
@@ -636,11 +640,15 @@ Test(clean_stop, what_was_received_is_answered,
     release(run);
     expect_happy(client);
     expect_stopped(run);
+    const char *gone = format("gone %s\n", address_of(client)), *told = text_from(output_of(run));
+    expect(strlen(told) >= strlen(gone) && strcmp(told + strlen(told) - strlen(gone), gone) == 0,
+           "\"gone %s\" isn't the last line: more was received, and told, after it", address_of(client));
 }
 
+/* Who gives up waiting does so when its time is over: here that is at once. */
 Test(clean_stop, waits_for_the_last, .description = "it returns only when the last conversation is over")
 {
-    struct run run = a_server_to_stop("send 1 waits");
+    struct run run = a_server_to_stop("send 1 waits; nap 1-1000 reaches its time limit");
     struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
     wait_settled(run);
     type_text(run, "stop\n");
@@ -651,6 +659,57 @@ Test(clean_stop, waits_for_the_last, .description = "it returns only when the la
     expect_happy(client);
     expect_stopped(run);
     wait_threads(run, 1);
+}
+
+/* close() is made, or accept(), and hasn't returned: what the thread notes afterwards comes late. */
+Test(clean_stop, its_number_is_anothers,
+     .description = "a closed connection's number may be another client's at once: that one is ended as well")
+{
+    struct run run = a_server_to_stop("close 1 returns late");
+    struct peer first = peer_connects(run, ECHO_ROUND);
+    expect_happy(first);
+    struct peer others[2]; /* accept() took its number before it slept: the second of them has the first one's */
+    for (int i = 0; i < 2; i++) {
+        others[i] = peer_connects(run, "send 'x'; expect 'x'; expect end");
+        wait_connected(others[i]);
+        wait_settled(run);
+    }
+    release(run);
+    wait_received(others[0], 1);
+    wait_received(others[1], 1);
+    wait_settled(run);
+    type_text(run, "stop\n");
+    expect_happy(others[0]);
+    expect_happy(others[1]);
+    expect_stopped(run);
+}
+
+Test(clean_stop, accepted_just_now,
+     .description = "a client that accept() has just given when the stop comes is ended, too")
+{
+    struct run run = a_server_to_stop("accept 1 returns late");
+    struct peer client = peer_connects(run, "expect closed");
+    wait_connected(client);
+    wait_settled(run);
+    type_text(run, "stop\n");
+    wait_settled(run);
+    release(run);
+    expect_happy(client);
+    expect_stopped(run);
+}
+
+Test(clean_stop, closed_before_it_returns,
+     .description = "it returns when the last connection is closed, not when its close() is near")
+{
+    struct run run = a_server_to_stop("close 1 waits");
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    wait_settled(run);
+    type_text(run, "stop\n");
+    wait_settled(run);
+    expect(number_of(run, "listener_open") == -1, "server_stop() has returned while a connection is still open");
+    release(run);
+    expect_happy(client);
+    expect_stopped(run);
 }
 
 /* Where the listener is still open the first who comes may slip in: some look up at their next client only. */

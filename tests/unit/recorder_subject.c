@@ -9,6 +9,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { UNTOUCHED = 77 }; /* what errno is before each call */
@@ -271,6 +273,29 @@ static void held(void)
     }
 }
 
+static void naps(void)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    sem_t semaphore;
+    struct timespec hours = {.tv_sec = 9999}, until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += hours.tv_sec;
+    sem_init(&semaphore, 0, 0);
+    SHOW("sleep", sleep(9999));
+    SHOW("usleep", usleep(999999999));
+    SHOW("nanosleep", nanosleep(&hours, NULL));
+    pthread_mutex_lock(&lock);
+    SHOW("pthread_cond_timedwait", pthread_cond_timedwait(&condition, &lock, &until));
+    pthread_mutex_unlock(&lock);
+    SHOW("sem_timedwait", sem_timedwait(&semaphore, &until));
+}
+
+static void short_naps(void)
+{
+    SHOW("usleep", usleep(1));
+}
+
 static void child_and_parent(void)
 {
     pid_t child = fork();
@@ -326,11 +351,25 @@ static const struct {
     const char *name;
     void (*play)(void);
 } scenes[] = {
-    {"conversation", conversation}, {"short_counts", short_counts}, {"many_sends", many_sends}, {"failures", failures},
-    {"successes", successes},       {"garbage", garbage},           {"signals", signals},       {"threads", threads},
-    {"few_rounds", few_rounds},     {"forever", forever},           {"stuck", stuck},           {"held", held},
-    {"fork", child_and_parent},     {"closes_all", closes_all},     {"arming", arming},         {"waiting", waiting},
+    {"conversation", conversation},
+    {"short_counts", short_counts},
+    {"many_sends", many_sends},
+    {"failures", failures},
+    {"successes", successes},
+    {"garbage", garbage},
+    {"signals", signals},
+    {"threads", threads},
+    {"few_rounds", few_rounds},
+    {"forever", forever},
+    {"stuck", stuck},
+    {"held", held},
+    {"fork", child_and_parent},
+    {"closes_all", closes_all},
+    {"arming", arming},
+    {"waiting", waiting},
     {"symbols", symbols},
+    {"naps", naps},
+    {"short_naps", short_naps},
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from grader.calls import ALIASES, CALLS, MARKS, SYMBOLS
-from grader.faults import MOST, RECEIVING, SENDING, Action, Fault, FaultError, calls_named, parse_faults
+from grader.faults import MOST, NAPPING, RECEIVING, SENDING, Action, Fault, FaultError, calls_named, parse_faults
 
 POLLING = ("poll", "ppoll", "select", "pselect", "epoll_wait")
 
@@ -33,7 +33,9 @@ POLLING = ("poll", "ppoll", "select", "pselect", "epoll_wait")
     ("poll 1 fails with EINTR", Fault("", POLLING, False, Action.FAILS, 1, 1, low=errno.EINTR)),
     ("close leaves errno EIO", Fault("", ("close",), False, Action.LEAVES, low=errno.EIO)),
     ("recv 1-3 reaches its time limit", Fault("", RECEIVING, True, Action.EXPIRES, 1, 3)),
+    ("nap 1-9 reaches its time limit", Fault("", NAPPING, False, Action.EXPIRES, 1, 9)),
     ("accept 2 waits", Fault("", ("accept", "accept4"), False, Action.WAITS, 2, 2)),
+    ("close 1 returns late", Fault("", ("close",), False, Action.LINGERS, 1, 1)),
 ])
 def test_words_become_a_fault(text: str, fault: Fault) -> None:
     (parsed,) = parse_faults(text)
@@ -67,7 +69,7 @@ def test_no_words_are_no_faults(text: str) -> None:
     ("send takes at most 0 bytes", "at least 1 byte"),
     ("send takes 9 to 1 bytes", "the smaller number first"),
     ("send takes at most 9999999999 bytes", "at least 1 byte"),
-    ("send reaches its time limit", "only calls that receive"),
+    ("send reaches its time limit", "only calls that receive or sleep"),
     ("close takes at most 7 bytes", "only calls that send or receive"),
     ("; ".join(["accept waits"] * 17), "17 faults are too many"),
 ])

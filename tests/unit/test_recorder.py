@@ -19,6 +19,7 @@ import pytest
 
 from grader.calls import CALLS
 from grader.evidence import Call
+from grader.faults import NAPPING
 from grader.recording import VARIABLE, WRAPPED, Recording, link_flags, resolve
 
 HERE = Path(__file__).parent
@@ -333,6 +334,33 @@ def test_a_call_is_held_until_it_is_released(subject: Program) -> None:
     recording.release()
     output, _ = process.communicate(timeout=60)
     assert len(output.splitlines()) == 2 and process.returncode == 0
+
+
+def test_a_call_is_made_and_returns_late(subject: Program) -> None:
+    process, recording = subject.start("held", "accept 2 returns late")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("accept ")
+    wait_until(lambda: sleeps_in_futex(process.pid))
+    *_, last = recording.calls()
+    assert (last.name, last.ended, last.faulted) == ("accept", None, "accept 2 returns late")
+    assert Path(f"/proc/{process.pid}/fd/{5 + 2}").exists()     # listener 3, client 4, accepted 5, client 6
+    recording.release()
+    output, _ = process.communicate(timeout=60)
+    assert len(output.splitlines()) == 2 and process.returncode == 0
+
+
+def test_a_nap_is_over_at_once(subject: Program) -> None:
+    played = subject.play("naps", "nap reaches its time limit")
+    for name in ("sleep", "usleep", "nanosleep"):
+        assert played.shown(name) == [(0, UNTOUCHED)]
+    assert played.shown("pthread_cond_timedwait") == [(errno.ETIMEDOUT, UNTOUCHED)]
+    assert played.shown("sem_timedwait") == [(-1, errno.ETIMEDOUT)]
+    assert [call.name for call in played.calls if call.faulted] == [*NAPPING]
+
+
+def test_a_nap_is_no_news(subject: Program) -> None:
+    played = subject.play("short_naps", "")
+    assert played.shown("usleep") == [(0, UNTOUCHED)] and not played.named("usleep")
 
 
 def test_a_release_can_come_first(subject: Program) -> None:
