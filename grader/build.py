@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from . import claims, trouble
+from . import claims, spawn, trouble
 from .catalog import KIT, Lab
 from .evidence import Location
 from .pace import scaled
@@ -168,8 +168,8 @@ def _run(words: Sequence[str], cwd: Path) -> tuple[int, str]:
     """A compiler's exit status and what it said, within limits."""
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TMPDIR": str(cwd)}
     with tempfile.TemporaryFile(dir=cwd) as log:
-        with subprocess.Popen(words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
-                              stdout=log, stderr=log, start_new_session=True) as process:
+        with spawn.start(words, cwd=cwd, env=environment, stdin=subprocess.DEVNULL,
+                         stdout=log, stderr=log, start_new_session=True) as process:
             _limit(process.pid)
             try:
                 status = process.wait(timeout=scaled(COMPILER_SECONDS))
@@ -259,8 +259,7 @@ def suite(lab: Lab) -> Path:
         _build_kit([*objects, "-lcriterion", "-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-o", "suite"], folder)
         _stand_in_for_libgit2(folder)
         with tempfile.TemporaryDirectory(prefix="socklab-") as own:         # for Criterion's socket
-            listing = subprocess.run([folder / "suite"], env={"SOCKLAB_LIST": "1"}, stdout=subprocess.PIPE, cwd=own,
-                                     timeout=30)
+            listing = spawn.run([folder / "suite"], env={"SOCKLAB_LIST": "1"}, stdout=subprocess.PIPE, cwd=own, timeout=30)
         if listing.returncode != 0 or not listing.stdout:
             raise BuildError(f"the suite of {lab.id} doesn't list its tests (status {listing.returncode})")
         (folder / "tests.tsv").write_bytes(listing.stdout)
@@ -271,7 +270,7 @@ def suite(lab: Lab) -> Path:
 
 def _stand_in_for_libgit2(folder: Path) -> None:
     """Puts a library of three empty functions beside the suite; libgit2_stub.c says why."""
-    found = subprocess.run([compiler(), "-print-file-name=libcriterion.so"], capture_output=True, text=True).stdout.strip()
+    found = os.fsdecode(spawn.run([compiler(), "-print-file-name=libcriterion.so"], stdout=subprocess.PIPE).stdout).strip()
     name = re.search(rb"libgit2\.so\.[0-9.]+", Path(found).read_bytes()) if Path(found).is_file() else None
     if name is not None:
         library = name[0].decode()
@@ -400,8 +399,8 @@ def _take(made: Path, names: Sequence[str], folder: Path) -> None:
     for name in names:
         if not stat.S_ISREG((made / name).lstat().st_mode):
             raise OSError(f"the linker left no program {name}")
-    copied = subprocess.run(["cp", "--", *(str(made / name) for name in names), str(folder)], env={**os.environ, "LC_ALL": "C"},
-                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    copied = spawn.run(["cp", "--", *(str(made / name) for name in names), str(folder)], env={**os.environ, "LC_ALL": "C"},
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     if copied.returncode != 0:
         _check_room(folder)
         said = copied.stderr.decode(errors="replace").strip().splitlines()

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import build, causes, channel, kernel, pace, valgrind
+from . import build, causes, channel, kernel, pace, spawn, valgrind
 from .catalog import CatalogError, Lab
 from .debugger import Debugger
 from .evidence import Evidence
@@ -195,8 +195,8 @@ class SuiteRun:
         environment = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/tmp", "SOCKLAB_CHANNEL": path}
         said = report.with_suffix(".log")
         with self._starting, open(said, "wb") as log:
-            criterion = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                         cwd=report.parent)
+            criterion = spawn.start(words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                    cwd=report.parent)
             self._criterions.add(criterion.pid)
         with criterion as process:
             try:

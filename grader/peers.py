@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from . import story, traffic
+from . import spawn, story, traffic
 from .conversation import (
     SMALL_BUFFER, ConnectionOutcome, Conversation, PeerEvent, Stage, Steps, Unhappy, Wait,
 )  # fmt: skip
@@ -323,7 +323,8 @@ class Peer:
             if conversation.sock is not None:
                 conversation.sock.close()
         if self._listener is not None:
-            self._listener.close()
+            with spawn.alone():
+                self._listener.close()
         self._epoll.close()
         os.close(self._alarm)
         os.close(self._bell)

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from . import spawn
 from .calls import ARGUMENTS, CALLS, MARKS, SYMBOLS
 from .evidence import Call, Location, Queues
 from .faults import MOST_FAULTS, Action, Fault, parse_faults
@@ -213,9 +214,10 @@ def _locate(wanted: Sequence[int], program: Path) -> dict[int, list[Place]]:
     if not wanted:
         return {}
     try:
-        answer = subprocess.run(["addr2line", "-a", "-i", "-f", "-e", program], capture_output=True, timeout=30,
-                                input="".join(f"{site:#x}\n" for site in wanted).encode(),
-                                env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
+        answer = spawn.run(["addr2line", "-a", "-i", "-f", "-e", program], timeout=30,
+                           given="".join(f"{site:#x}\n" for site in wanted).encode(),
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                           env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"})
     except (OSError, subprocess.SubprocessError):
         return {}                       # lines explain a verdict; none rests on them
     said = answer.stdout.decode(errors="replace")

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import kernel
+from . import kernel, spawn
 from .build import Programs
 from .catalog import KIT, Limits
 from .evidence import Sleeper
@@ -173,9 +173,9 @@ class StudentRun:
                  *(f"{name}={value}" for name, value in self._limits(room).items()), "--",
                  *self._program(room.place(program.name))]
         try:
-            self.process = subprocess.Popen(words, pass_fds=tuple(places.values()), env=self._environment(room),
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                            stderr=self._files["launcher"], cwd=room.folder)
+            self.process = spawn.start(words, pass_fds=tuple(places.values()), env=self._environment(room),
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                       stderr=self._files["launcher"], cwd=room.folder)
         finally:
             if stdin >= 0:
                 os.close(stdin)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
-from . import kernel
+from . import kernel, spawn
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
@@ -89,7 +89,8 @@ class Room:
                 self._files.mkdir()
                 # By another process: what a thread here has open to write, a child of another thread has open too,
                 # and then it can't be executed.
-                subprocess.run(["cp", "--", *map(str, files), str(self._files)], capture_output=True, check=True)
+                spawn.run(["cp", "--", *map(str, files), str(self._files)], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).check_returncode()
                 for place in (self._files, *self._files.iterdir()):
                     place.chmod(0o755)          # whatever umask(2) is
             if self.user != -1:
@@ -139,9 +140,9 @@ class Room:
                 places = {"control": theirs.fileno(), "stdout": log, "stderr": log}
                 options = [f"{name}={value}" for name, value in {**places, **limits}.items()]
                 environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": self.home, "TMPDIR": self.home}
-                process = subprocess.Popen([*self.command(), *options, "--", *words], cwd=self.folder, stdout=log,
-                                           stderr=log, stdin=subprocess.DEVNULL, env=environment,
-                                           pass_fds=(theirs.fileno(), log))
+                process = spawn.start([*self.command(), *options, "--", *words], cwd=self.folder, stdout=log,
+                                      stderr=log, stdin=subprocess.DEVNULL, env=environment,
+                                      pass_fds=(theirs.fileno(), log))
             try:
                 return _end_of(control, seconds)
             finally:
@@ -156,7 +157,7 @@ class Room:
             self.folder.rmdir()
         except OSError:                 # not empty, or closed to us; deeper, perhaps, than Python can follow
             for words in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
-                subprocess.run([*words, "--", str(self._base)], stderr=subprocess.DEVNULL, check=False)
+                spawn.run([*words, "--", str(self._base)], stderr=subprocess.DEVNULL)
         shutil.rmtree(self._base, ignore_errors=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 
-from .. import kernel
+from .. import kernel, spawn
 from ..peers import Peer
 from ..script import Crowd, GoDeaf, Script, parse
 from ..text import count
@@ -52,7 +52,7 @@ class PeerVerbs(Verbs):
     def do_free_port(self, fields: list[bytes]) -> int:
         for _ in range(1000):
             port = self.chance.randint(LOWEST_FREE, HIGHEST_FREE)
-            with socket.socket() as trial:
+            with spawn.alone(), socket.socket() as trial:
                 try:
                     trial.bind(("0.0.0.0", port))
                 except OSError:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .. import kernel, traffic
+from .. import kernel, spawn, traffic
 from ..conversation import ConnectionOutcome
 from ..kernel import Address, Socket, State
 from ..run import StudentRun
@@ -146,7 +146,8 @@ class SocketVerbs(Verbs):
             return
         if not any(self.leave(listener, state) for _ in range(TRIES)):
             raise TimeoutError(f"no port can be held in {state or 'TIME_WAIT of a client'} here")
-        listener.close()
+        with spawn.alone():
+            listener.close()
 
     def leave(self, listener: socket.socket, state: str) -> bool:
         """One conversation at that listener, up to that state; False where the kernel has dropped its TIME_WAIT."""
