@@ -8,6 +8,7 @@
     python3 -m grader debug LAB         gdb on the student's program in a failing test
     python3 -m grader editors           compile_commands.json for clangd
     python3 -m grader annotate REPORT   GitHub annotations from a JSON report
+    python3 -m grader fetch LIST --to DIR           clones the repositories of a class
     python3 -m grader class SUBMISSIONS --out OUT   grades a class
     python3 -m grader merge OUT... --out OUT        puts shards of a class together
     python3 -m grader handout, publish, unpublish   the students' kit, and solutions in it
@@ -42,7 +43,7 @@ PROGRESS = KIT / "build" / "progress.json"
 OWN_TREE = KIT / "labs"
 OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors",
           "trace": "trace", "class": "classroom.command", "merge": "classroom.command:merge",
-          "handout": "classroom.course:hand_out", "publish": "classroom.course:put_in", "unpublish": "classroom.course:take_out"}
+          "fetch": "classroom.fetch", "handout": "classroom.course:hand_out", "publish": "classroom.course:put_in", "unpublish": "classroom.course:take_out"}
 GRADING = (["grade"], ["class"], ["merge"])     # worth doing to its end, whoever may still read what they print
 
 

@@ -155,7 +155,7 @@ def _class(options: argparse.Namespace) -> int:
     students, others = collect.find(folder, {lab.file_name for lab in labs})
     if not students:
         raise Cannot(f"{folder} has no submissions: a folder, an archive or a clone a student, named after them")
-    part, parts = _shard(options.shard)
+    part, parts = records.read_shard(options.shard)
     if parts > 1 and not options.seed:
         raise Cannot("--shard needs --seed: all parts of a class are graded with the same one")
     students = [one for one in students if records.shard_of(one.name, parts) == part]
@@ -185,16 +185,6 @@ def _labs(wanted: str) -> tuple[Lab, ...]:
         if name not in known:
             raise Cannot(f"no {name}: there are {', '.join(known)}")
     return tuple(lab for lab in known.values() if not names or lab.id in names)
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """From "2/3": the second of three, as 1 and 3."""
-    if not text:
-        return 0, 1
-    first, _, last = text.partition("/")
-    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-        raise Cannot(f"--shard {text}: say which part of how many, such as 1/4")
-    return int(first) - 1, int(last)
 
 
 def _setting_file(place: Place) -> Path:

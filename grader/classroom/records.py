@@ -17,6 +17,7 @@ from typing import Any
 from .. import build, files
 from ..catalog import KIT, Lab
 from ..safe import visible
+from .trouble import Cannot
 
 VERSION = 1
 LONGEST_NAME = 100                  # bytes of a file's name before its suffix
@@ -112,6 +113,16 @@ def file_name(student: str) -> str:
         plain = plain[:-1]
     plain = plain.rstrip(". ")
     return plain if plain == student else f"{plain or 'student'}-{hashlib.sha256(raw).hexdigest()[:8]}"
+
+
+def read_shard(text: str) -> tuple[int, int]:
+    """From "2/3": the second of three, as 1 and 3; from "" all. Raises Cannot."""
+    if not text:
+        return 0, 1
+    first, _, last = text.partition("/")
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+        raise Cannot(f"--shard {text}: say which part of how many, such as 1/4")
+    return int(first) - 1, int(last)
 
 
 def shard_of(student: str, shards: int) -> int:
