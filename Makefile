@@ -115,7 +115,7 @@ peer: ## a peer to try by hand: SCRIPT="send 'hello'; close" PORT=7788
 # ---- the kit itself ----
 # "make handout" leaves out this section, down to the next headline: see grader/classroom/student/test.mk.
 
-.PHONY: test-all test-class lint soak hostile fuzz two-limits bench evidence golden pictures handout publish unpublish
+.PHONY: test-all test-class lint soak hostile fuzz two-limits bench evidence golden pictures handout publish unpublish gradescope
 test: | setup-test ## the kit's own tests, a few minutes
 	$Q$(DEV_PYTHON) -m pytest -m "not slow"
 
@@ -160,6 +160,9 @@ publish: ## a lab's solution into a kit (LAB=N, TO=DIR, POLICY=FILE)
 
 unpublish: ## takes it out again (LAB=N, TO=DIR)
 	$Q$(PYTHON) -m grader unpublish "$${LAB:?LAB=N says which lab}" $${TO:+--to "$$TO"}
+
+gradescope: ## an autograder for Gradescope (LAB=1,3 HIDDEN=DIR TO=FILE)
+	$Q$(PYTHON) -m grader gradescope $${TO:+--to "$$TO"} $${LAB:+--labs "$$LAB"} $${HIDDEN:+--hidden "$$HIDDEN"}
 
 # ---- setting up ----
 

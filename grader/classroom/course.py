@@ -3,6 +3,7 @@
     python3 -m grader handout [--to DIR] [--hidden DIR]     the students' kit, as a folder and an archive
     python3 -m grader publish LAB [--to DIR] [--policy FILE] [--force]   a lab's solution, in a students' kit
     python3 -m grader unpublish LAB [--to DIR]              takes it out again
+    python3 -m grader gradescope [--to FILE] [--labs lab1,lab3] [--hidden DIR]   an autograder for Gradescope
 
 0 done; 2 it can't be done, with one line that says why.
 """
@@ -17,11 +18,12 @@ from pathlib import Path
 from ..build import BuildError
 from ..catalog import KIT, CatalogError
 from ..command import Parser, complain
-from . import handout, policy, publish
+from . import gradescope, handout, policy, publish
 from .trouble import Cannot
 
 DONE, CANNOT = 0, 2
 HANDOUT = KIT / "build" / "handout" / "socklab"
+ARCHIVE = KIT / "build" / "gradescope.zip"
 
 
 def hand_out(words: list[str]) -> int:
@@ -51,9 +53,18 @@ def take_out(words: list[str]) -> int:
     return _done(lambda: publish.unpublish(KIT, options.to, options.lab))
 
 
-def _parser(verb: str, what: str, place: str) -> Parser:
+def autograder(words: list[str]) -> int:
+    """The gradescope verb; returns the exit status."""
+    parser = _parser("gradescope", "an autograder for Gradescope", "the archive", ARCHIVE, "FILE")
+    parser.add_argument("--labs", default="", metavar="lab1,lab3", help="only these labs")
+    parser.add_argument("--hidden", type=Path, metavar="DIR", help="further tests that students don't have")
+    options = parser.parse_args(words)
+    return _done(lambda: gradescope.make(KIT, options.to, options.labs, options.hidden))
+
+
+def _parser(verb: str, what: str, place: str, usual: Path = HANDOUT, kind: str = "DIR") -> Parser:
     parser = Parser(prog=f"grader {verb}", allow_abbrev=False, description=what)
-    parser.add_argument("--to", type=Path, default=HANDOUT, metavar="DIR", help=place)
+    parser.add_argument("--to", type=Path, default=usual, metavar=kind, help=place)
     return parser
 
 

@@ -62,12 +62,12 @@ def gather(root: Path, hidden: Path | None = None) -> Kit:
     """The students' kit of the kit at root. hidden: a folder of tests of which students learn the number and the stage.
     Raises Cannot, CatalogError, BuildError and OSError."""
     labs = find_labs(root)
-    kit = {name: _entry(root / name) for name in _taken(root)}
+    kit = {name: entry(root / name) for name in taken(root)}
     overlay = root / OVERLAY
     for path in sorted(overlay.rglob("*")):
         name = path.relative_to(overlay).as_posix()
         if path.is_file() and name != "test.mk" and not _is_stray(path.relative_to(overlay)):
-            kit[name] = _entry(path)
+            kit[name] = entry(path)
     kit["Makefile"] = Entry(_makefile((root / "Makefile").read_text(encoding="utf-8"),
                                       (overlay / "test.mk").read_text(encoding="utf-8")).encode())
     docker = kit[".devcontainer/Dockerfile"].content
@@ -86,15 +86,17 @@ def _counts(lab: Lab) -> str:
     return "".join(f"{stage}\t{count}\n" for stage, count in counts.items() if count)
 
 
-def _taken(root: Path) -> Iterable[str]:
-    for name in TAKEN:
+def taken(root: Path, names: Iterable[str] = TAKEN, instructors: bool = False) -> Iterable[str]:
+    """The files that are taken of these files and folders. instructors: their part of the grader, too."""
+    left_out = () if instructors else INSTRUCTORS
+    for name in names:
         path = root / name
         if not path.is_dir():
             yield name
             continue
         for inner in sorted(path.rglob("*")):
             held = inner.relative_to(root)
-            if inner.is_file() and inner.suffix in KINDS and not _is_stray(held) and not held.as_posix().startswith(INSTRUCTORS):
+            if inner.is_file() and inner.suffix in KINDS and not _is_stray(held) and not held.as_posix().startswith(left_out):
                 yield held.as_posix()
 
 
@@ -104,7 +106,8 @@ def _is_stray(path: Path) -> bool:
                for part in path.parts)
 
 
-def _entry(path: Path) -> Entry:
+def entry(path: Path) -> Entry:
+    """A file of the kit here. Raises Cannot and OSError."""
     if path.is_symlink() or not path.is_file():
         raise Cannot(f"{path} is missing or isn't a regular file: the students' kit needs it")
     return Entry(path.read_bytes(), os.access(path, os.X_OK))
