@@ -25,17 +25,15 @@ from .faults import MOST_FAULTS, Action, Fault, parse_faults
 from .standing import Standing, Text, as_words, sites
 
 VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names the descriptor
-CRASHES = "SOCKLAB_CRASHES"             # with it, the place of a crash is noted as a call of this name
-CRASH = "crash"
 RECORDERS_FILES = ("recorder.c", "races.c")
 WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
-_MAGIC, _VERSION = 0x6B636F73, 3
+_MAGIC, _VERSION = 0x6B636F73, 4
 _HEADER = struct.Struct("=IIIIIIQQ")
 _FAULT = struct.Struct("=QIIIIIIII")
 _SLOT = struct.Struct("=IBBBBiiIiqq5qqQQI28s32s20s4x")
 _HELD = struct.Struct("=5i")
-_STRUCK = struct.Struct("=QQQ8192s")    # the signal, where the program lies, where it was struck, the stack there
+_STRUCK = struct.Struct("=QQQ512s8192s")    # the signal, where the program lies, where it was struck, frames, the stack
 _RELEASED, _QUEUES_AT, _TOTAL = 16, 20, 32          # offsets in the header
 _SEEN = 36                              # offset in a fault: what stands before it never changes
 _STRUCK_AT = _HEADER.size + MOST_FAULTS * _FAULT.size
@@ -53,7 +51,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 def link_flags() -> list[str]:
     """What the program must be linked with, besides recorder.o and -pthread."""
-    return [f"-Wl,--wrap={symbol}" for symbol in SYMBOLS]
+    return ["-static-libgcc", *(f"-Wl,--wrap={symbol}" for symbol in SYMBOLS)]      # what follows a stack's frames is in it
 
 
 class Recording:
@@ -112,8 +110,9 @@ class Recording:
 
     def struck(self) -> Standing | None:
         """Where the signal struck that ended the program; None where the recorder hasn't seen one."""
-        number, _, site, stack = _STRUCK.unpack_from(self._memory, _STRUCK_AT)
-        return Standing(site, as_words(stack)) if number else None
+        number, _, site, frames, stack = _STRUCK.unpack_from(self._memory, _STRUCK_AT)
+        callers = tuple(frame for frame in as_words(frames)[1:] if frame)
+        return Standing(site, as_words(stack), callers) if number else None
 
     @property
     def holds(self) -> bool:

@@ -88,6 +88,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
 
     def _crash_first(self, failure: Failure) -> Failure:
         """The failure, told as the crash where the program crashed: what the suite compared comes after that."""
+        self.let_end()
         crash = self.crash(failure) if self.trouble is None else ""
         if not crash:
             return failure

@@ -26,10 +26,12 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True)
 class Standing:
-    """A thread at one moment: its instruction, and the words on its stack, innermost first."""
+    """A thread at one moment: its instruction, the words on its stack, innermost first, and to where it and its callers
+    return, if that is known for certain."""
 
     site: int
     stack: tuple[int, ...]
+    callers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ def sites(standing: Standing, base: int, text: Text) -> list[int]:
     """Addresses in the program that the thread stands at or will come back to, the nearest first, as addr2line counts."""
     here = standing.site - base
     found = [here] if text.holds(here) else []
+    certain = [word - base - 1 for word in standing.callers if text.holds(word - base)]
+    if certain:
+        return [*found, *certain][:MOST_SITES]
     for word in standing.stack:
         if len(found) == MOST_SITES:
             break

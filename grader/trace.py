@@ -29,7 +29,7 @@ from .evidence import Call, Location, RunSeen, Trouble
 from .ladder import Ladder, Rung, choose, draw_svg
 from .ladder.byhand import Met, folded, heading, rungs_of
 from .ladder.terminal import Growing
-from .recording import CRASH, CRASHES, VARIABLE, Recording, locate
+from .recording import VARIABLE, Recording, lines_of, locate
 from .report.screen import Screen
 from .run import signal_words
 from .sandbox import Sandbox
@@ -114,7 +114,7 @@ class Trace:
         try:
             self._process = subprocess.Popen(
                 [str(self._program), *self._arguments], pass_fds=(descriptor,),
-                env={**os.environ, VARIABLE: str(descriptor), CRASHES: "1"})
+                env={**os.environ, VARIABLE: str(descriptor)})
         except (OSError, ValueError) as error:
             raise Cannot(f"{self._lab.name} can't be started: {error}") from None
         return self._process
@@ -220,6 +220,7 @@ class Live:
 
     def finish(self, status: int) -> None:
         """Draws what was still under way, and the end."""
+        self._note_crash()
         self._draw(rungs_of(self._seen_at_end(status, self._left()), self._met, self._file))
 
     def ladder(self, status: int) -> Ladder:
@@ -254,23 +255,20 @@ class Live:
             del self._open[call.index]
         for call in begun:
             self._threads.setdefault(str(call.thread), f"t{len(self._threads) + 1}" if self._threads else "main")
-        kept = [call for call in returned if call.name != CRASH]
-        self._done += kept
-        self._note_crash(call for call in returned if call.name == CRASH)
-        return sorted(kept, key=lambda call: call.ended or 0)
+        self._done += returned
+        return sorted(returned, key=lambda call: call.ended or 0)
 
     def _learn_places(self, sites: Iterable[int]) -> None:
         new = sorted(set(sites) - self._places.keys())
         self._places |= dict.fromkeys(new, (None, None))
         self._places |= locate(new, self._program)
 
-    def _note_crash(self, crashes: Iterable[Call]) -> None:
+    def _note_crash(self) -> None:
         """The innermost line of the student's, or else of given code."""
-        for call in crashes:
-            self._learn_places(call.args)
-            lines = [where for place in call.args if (where := self._places[place][0]) is not None]
-            own = [where for where in lines if where.file == self._file]
-            self.crash = next(iter([*own, *lines]), None)
+        struck = self.recording.struck()
+        lines = lines_of([struck], self.recording.base, self._program) if struck is not None else []
+        own = [where for where in lines if where.file == self._file]
+        self.crash = next(iter([*own, *lines]), None)
 
     def _names(self) -> dict[str, str]:
         """The threads' names, where there is more than one."""

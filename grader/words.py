@@ -65,7 +65,7 @@ def return_of(run: StudentRun) -> str:
 
 
 KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pselect6": "select", "ppoll": "poll",
-                 "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep"}
+                 "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep", "wait4": "wait"}
 
 
 def at(where: Location | None) -> str:
@@ -132,6 +132,8 @@ def _missed(awaited: str) -> tuple[str, str]:
 
 def waiting(call: str) -> str:
     """What a program does that sleeps in this call: "in recv()"."""
+    if call == "vfork":
+        return "for the child of its vfork()"
     return "for a lock, or for a thread," if call == "futex" else f"in {KERNELS_NAMES.get(call, call)}()"
 
 

@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <linux/futex.h>
@@ -32,6 +31,7 @@
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 /* valgrind judges the student's code, not ours. Where its header is missing, so is
    valgrind. */
@@ -93,7 +93,6 @@ struct visit {
 static struct recorder nowhere; /* no slots, no faults: the recorder passes calls on */
 static struct recorder *recorder = &nowhere;
 static uintptr_t load_base;
-static uintptr_t program_size; /* bytes from load_base on that are the program's, not a library's */
 static _Thread_local pid_t own_thread;
 static _Thread_local bool aside; /* this thread runs given code */
 static pid_t own_process;
@@ -103,9 +102,6 @@ static int note_load_base(struct dl_phdr_info *program, size_t size, void *data)
     (void)size;
     (void)data;
     load_base = program->dlpi_addr;
-    for (int i = 0; i < program->dlpi_phnum; i++)
-        if (program->dlpi_phdr[i].p_type == PT_LOAD)
-            program_size = program->dlpi_phdr[i].p_vaddr + program->dlpi_phdr[i].p_memsz;
     return 1; /* the program comes first */
 }
 
@@ -150,26 +146,6 @@ static void wait_for_debugger(void)
         nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 }
 
-static void note_crash(int signo, siginfo_t *info, void *context);
-
-/* make trace: notes where the program crashes. A stack that has overflown has no room for the
-   handler; the main thread alone gets another one. backtrace() loads a library the first time. */
-static void watch_for_crashes(void)
-{
-    static char stack[1 << 16];
-    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    if (getenv(RECORDER_CRASHES) == NULL)
-        return;
-    unsetenv(RECORDER_CRASHES);
-    void *frame;
-    backtrace(&frame, 1);
-    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
-    const unsigned flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER;
-    struct sigaction action = {.sa_sigaction = note_crash, .sa_flags = (int)flags};
-    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++)
-        __real_sigaction(fatal[i], &action, NULL);
-}
-
 /* Copies memory that the student's program names and that may not be there; gives how
    many bytes were. In two parts, for the kernel copies the whole of a part or nothing.
    Where a sandbox forbids the call, the program must be trusted. */
@@ -196,7 +172,20 @@ static size_t peek(void *to, const void *from, size_t size)
 
 static const int endings[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXFSZ};
 
-/* Where it struck, and what stood on the stack: the grader finds the student's line in that. */
+static bool watching;              /* for endings */
+static char crash_ground[1 << 16]; /* the handler's stack */
+
+/* The frames from where the signal struck, the innermost first. The handler's own come before. */
+static _Unwind_Reason_Code keep_frame(struct _Unwind_Context *frame, void *place)
+{
+    uint64_t *count = place, site = _Unwind_GetIP(frame);
+    if (*count > 0 || site == recorder->crash_site)
+        recorder->crash_frames[(*count)++] = site;
+    return *count < CRASH_FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+/* Where it struck, and what stood on the stack: where its frames can't be followed, the grader
+   looks for the student's line in that. */
 static void keep_stack(const ucontext_t *at)
 {
 #ifdef __x86_64__
@@ -209,30 +198,41 @@ static void keep_stack(const ucontext_t *at)
     recorder->crash_site = site;
     for (size_t done = 0, size = 1024; done < CRASH_STACK; done += size)
         peek(recorder->crash_stack + done, (const char *)stack + done, size);
+    uint64_t count = 0;
+    _Unwind_Backtrace(keep_frame, &count);
 }
 
-/* The signal ends the program as it would have without us. */
+/* The signal ends the program as it would have without us: an instruction that struck is made again,
+   and what was sent is sent again. To follow the frames of a spoilt stack may strike in turn. */
 static void on_crash(int number, siginfo_t *info, void *context)
 {
-    (void)info;
-    if (getpid() == own_process && recorder->struck == 0) {
+    if (getpid() == own_process && recorder->struck != 0)
+        raise((int)recorder->struck);
+    if (getpid() == own_process) {
         recorder->struck = (uint64_t)number;
         keep_stack(context);
     }
-    raise(number);
+    if (info->si_code <= 0)
+        raise(number);
 }
 
-/* On a stack of its own, for the main thread's may be what has run out. Valgrind tells more than we
-   can, and gdb too. A handler of the student's own takes our place. */
+/* A stack that has run out has no room for the handler. All threads have the same one: two that crash
+   at once don't both come to it, for the second signal finds no handler any more. */
+static void change_ground(void)
+{
+    sigaltstack(&(stack_t){.ss_sp = crash_ground, .ss_size = sizeof crash_ground}, NULL);
+}
+
+/* Valgrind tells more than we can, and gdb too. A handler of the student's own takes our place. */
 static void watch_for_endings(void)
 {
-    static char stack[1 << 16];
     struct sigaction action = {.sa_sigaction = on_crash,
                                .sa_flags = (int)(SA_SIGINFO | SA_ONSTACK | SA_RESETHAND | SA_NODEFER)};
-    if (RUNNING_ON_VALGRIND || getenv(RECORDER_DEBUGGER) != NULL || getenv(RECORDER_CRASHES) != NULL)
+    watching = !RUNNING_ON_VALGRIND && getenv(RECORDER_DEBUGGER) == NULL;
+    if (!watching)
         return;
     own_process = getpid();
-    sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
+    change_ground();
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         __real_sigaction(endings[i], &action, NULL);
 }
@@ -253,7 +253,6 @@ __attribute__((constructor(101))) static void start_recorder(void)
         recorder->load_base = load_base;
         watch_for_endings();
     }
-    watch_for_crashes();
     wait_for_debugger();
 }
 
@@ -993,25 +992,35 @@ static bool is_in_a_fault(enum call_name name)
     return false;
 }
 
-/* Where a fault is about the start of threads, each new one passes through here. */
+/* Each new thread passes through here: it may crash, and a fault may be about its start. */
 static struct beginning {
     _Atomic bool taken;
     void *(*start)(void *);
     void *argument;
 } beginnings[64];
 
+static void note_start(void)
+{
+    ENTER(thread_start, RECORDED_NO_FD);
+    complete(&visit, MAKE(0), 0);
+}
+
 static void *begin_thread(void *place)
 {
     struct beginning *given = place, mine = {.start = given->start, .argument = given->argument};
     atomic_store(&given->taken, false);
-    ENTER(thread_start, RECORDED_NO_FD);
-    complete(&visit, MAKE(0), 0);
+    if (watching)
+        change_ground();
+    if (is_in_a_fault(CALL_thread_start))
+        note_start();
     return mine.start(mine.argument);
 }
 
+/* NULL where there is nothing to do, or where very many begin at once. */
 static struct beginning *find_beginning(void)
 {
-    for (size_t i = 0; is_in_a_fault(CALL_thread_start) && i < sizeof beginnings / sizeof beginnings[0]; i++)
+    for (size_t i = 0; (watching || is_in_a_fault(CALL_thread_start)) && i < sizeof beginnings / sizeof beginnings[0];
+         i++)
         if (!atomic_exchange(&beginnings[i].taken, true))
             return &beginnings[i];
     return NULL;
@@ -1027,7 +1036,10 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
         start = begin_thread;
         argument = beginning;
     }
-    return leave_error(&visit, MAKE(__real_pthread_create(thread, attributes, start, argument)));
+    int error = leave_error(&visit, MAKE(__real_pthread_create(thread, attributes, start, argument)));
+    if (error != 0 && beginning != NULL)
+        atomic_store(&beginning->taken, false);
+    return error;
 }
 
 int __wrap_pthread_join(pthread_t thread, void **result)
@@ -1126,29 +1138,6 @@ sighandler_t __wrap___sysv_signal(int signo, sighandler_t handler)
 {
     ENTER(signal, RECORDED_NO_FD, N(signo), handler == SIG_IGN);
     return (sighandler_t)leave(&visit, MAKE((int64_t)__real___sysv_signal(signo, handler)));
-}
-
-/* Arguments: where it crashed, and the places it was called from, as far as they are the program's.
-   Result: the signal. On return the instruction is made again, and its signal kills; one that was
-   sent is sent again. backtrace() counts from here: this function, then what the kernel returns to. */
-static void note_crash(int signo, siginfo_t *info, void *context)
-{
-    enum { HERE = 2, MOST = 64 };
-    void *frames[MOST];
-    int64_t places[RECORDED_ARGS];
-    size_t count = 0;
-    (void)context;
-    int found = backtrace(frames, MOST);
-    for (int i = HERE; i < found && count < RECORDED_ARGS; i++) {
-        uintptr_t place = (uintptr_t)frames[i] - load_base - (i > HERE);
-        if (place < program_size)
-            places[count++] = (int64_t)place;
-    }
-    struct visit visit;
-    enter(&visit, CALL_crash, RECORDED_NO_FD, __builtin_return_address(0), count, places);
-    complete(&visit, signo, 0);
-    if (info->si_code <= 0)
-        raise(signo);
 }
 
 /* Addresses as text */

@@ -28,16 +28,16 @@
 
 #define RECORDER_VARIABLE "SOCKLAB_RECORD"
 #define RECORDER_DEBUGGER "SOCKLAB_DEBUGGER" /* set: the program waits for a debugger before it begins */
-#define RECORDER_CRASHES "SOCKLAB_CRASHES"   /* set: a fatal signal's place is noted, and then it kills */
 
 enum {
     RECORDER_MAGIC = 0x6b636f73, /* "sock" */
-    RECORDER_VERSION = 3,
+    RECORDER_VERSION = 4,
     RECORDER_FAULTS = 16,  /* entries in the header's table */
     RECORDED_ARGS = 5,     /* arguments kept of a call */
     RECORDED_ADDRESS = 28, /* bytes kept of an address: a sockaddr_in6 */
     RECORDED_DATA = 32,    /* bytes kept of what was sent, received or set */
-    CRASH_STACK = 8192,    /* bytes kept of the stack where a signal ends the program */
+    CRASH_FRAMES = 64,     /* kept of those that a signal struck */
+    CRASH_STACK = 8192,    /* bytes kept of the stack there */
 };
 
 /* What a fault does to a call it strikes. */
@@ -94,8 +94,7 @@ struct recorded_call {
     int32_t error;   /* errno where it failed, else 0 */
     int64_t began;   /* CLOCK_MONOTONIC, nanoseconds */
     int64_t ended;
-    int64_t
-        args[RECORDED_ARGS]; /* the complements (~) of those in the call; signal, sigaction, crash: see recorder.c */
+    int64_t args[RECORDED_ARGS]; /* the complements (~) of those in the call; signal, sigaction: see recorder.c */
     int64_t result;
     uint64_t site; /* the calling instruction, as addr2line counts */
     uint64_t size; /* bytes asked for; accept, get…name, getsockopt: the length passed in */
@@ -116,16 +115,17 @@ struct recorder {
     uint64_t seed;             /* what the numbers of bytes are drawn from */
     _Atomic uint64_t total;    /* calls made so far: the next slot's index */
     struct fault faults[RECORDER_FAULTS];
-    uint64_t struck;     /* the signal that ended the program, 0 where none was seen */
-    uint64_t load_base;  /* where the program lies in its memory */
-    uint64_t crash_site; /* the instruction that the signal struck */
+    uint64_t struck;                     /* the signal that ended the program, 0 where none was seen */
+    uint64_t load_base;                  /* where the program lies in its memory */
+    uint64_t crash_site;                 /* the instruction that the signal struck */
+    uint64_t crash_frames[CRASH_FRAMES]; /* it again, and where it and its callers return to; 0: unknown */
     unsigned char crash_stack[CRASH_STACK];
     struct recorded_call calls[];
 };
 
 _Static_assert(sizeof(struct fault) == 40, "recording.py counts on it");
 _Static_assert(sizeof(struct recorded_call) == 192, "recording.py counts on it");
-_Static_assert(sizeof(struct recorder) == 8896, "recording.py counts on it");
+_Static_assert(sizeof(struct recorder) == 9408, "recording.py counts on it");
 
 /* Arms the faults (on != 0) or disarms them; armed from the start. A probe arms around
    the contract function that it calls, so that its own calls are neither struck nor

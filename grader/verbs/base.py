@@ -13,6 +13,7 @@ from ..catalog import Lab
 from ..debugger import Debugger
 from ..evidence import Failure, Location, Trouble
 from ..faults import calls_named
+from ..pace import scaled
 from ..peers import Peer
 from ..recording import line_of, lines_of, resolve
 from ..run import StudentRun
@@ -21,7 +22,8 @@ from ..scene import CannotHappen, Scene
 from ..standing import look_at
 
 ENDLESS, CIRCLE = 64, 16            # calls that make a loop, and those of it that are looked at
-SILENT = ("close", "thread_start", "crash")     # calls that don't tell what a program was about
+ENDING_SECONDS = 2                  # for a program that has closed all its descriptors
+SILENT = ("close", "thread_start")     # calls that don't tell what a program was about
 
 
 class Unmet(Exception):
@@ -117,7 +119,7 @@ class Verbs:
         if waits:
             last = resolve(waits[-1:], run.program)[0]
             return Trouble(trouble.kind, last.name, last.where)
-        return Trouble(trouble.kind, trouble.call, self.line_now(run, kernel.threads(run.pid)[::-1]))
+        return Trouble(trouble.kind, trouble.call, self.line_now(run, kernel.threads(run.pid)[::-1]) or self.childs_line(run))
 
     def last_call(self, run: StudentRun | None) -> str:
         """What it asked of the kernel last, for a reader; "" where nothing was recorded."""
@@ -135,6 +137,13 @@ class Verbs:
             return told + words.at(where)
         return told + words.elsewhere(self.lines_struck(run), run.request.name, len(run.reported())) + self.last_call(run)
 
+    def let_end(self) -> None:
+        """Waits for programs that are ending right now: their connections are closed before anybody hears of the end."""
+        for run in self.scene.live():
+            if not kernel.descriptors(run.pid):
+                kernel.readable([run.control.fileno()], scaled(ENDING_SECONDS))
+                run.poll()
+
     def crash(self, failure: Failure) -> str:
         """How the program ended that the failure is about, or another of the test, if a signal ended it that it brought
         on itself; "" if none did."""
@@ -150,11 +159,11 @@ class Verbs:
         if ended is not None:
             raise self.unmet("wait", f"your program {self.fate(run)}{'' if ended.crashed else ', too early'}", run)
 
-    def line_now(self, run: StudentRun, threads: Sequence[kernel.Thread]) -> Location | None:
-        """The first line of the student's file that one of these threads stands at."""
+    def line_now(self, run: StudentRun, threads: Sequence[kernel.Thread], pid: int = 0) -> Location | None:
+        """The first line of the student's file that one of these threads stands at. pid: of a child, if they are its."""
         if run.request.tool or not run.recording.base:
             return None                 # valgrind's own stack is none of the student's
-        found = look_at([thread.tid for thread in threads if thread.state in ("R", *kernel.ASLEEP)], run.pid)
+        found = look_at([thread.tid for thread in threads if thread.state in ("R", *kernel.ASLEEP)], pid or run.pid)
         return line_of(found, run.recording.base, run.program, self.lab.file_name)
 
     def struck_at(self, run: StudentRun) -> Location | None:
@@ -170,6 +179,11 @@ class Verbs:
             where = resolve(waits[-1:], run.program)[0].where
         seen = [one.where for one in findings.found if one.kind == "error" and one.where] if findings else []
         return where or (seen[-1] if seen else None)
+
+    def childs_line(self, run: StudentRun) -> Location | None:
+        """Where its children stand: while a child of vfork() runs, its parent can't be looked at."""
+        children = [pid for pid in kernel.family(run.pid) if pid != run.pid]
+        return next((where for pid in children if (where := self.line_now(run, kernel.threads(pid), pid))), None)
 
     def lines_struck(self, run: StudentRun) -> list[Location]:
         """The lines that were under way where a signal struck the program, the innermost first."""
