@@ -94,7 +94,8 @@ class Verbs:
             run = hopeless.run or (about if isinstance(about, StudentRun) else None)
             why = CannotHappen(hopeless.run, self.trouble)
             missed, plight = words.hopeless(awaited, why, self.scene.runs, len(self.scene.peers), self.fate)
-            self.plight = plight + (self.last_call(hopeless.run) if "() returned " in plight else "")
+            placeless = self.trouble is not None and self.trouble.where is None      # as under valgrind
+            self.plight = plight + (self.last_call(hopeless.run) if placeless or "() returned " in plight else "")
             raise self.unmet("wait", words.joined(missed, self.plight), run or about) from None
 
     # ---- where a program stands ---------------------------------------------------------------------
