@@ -116,7 +116,10 @@ class Server:
 
     def _serve_one(self, connection: socket.socket) -> None:
         with connection:
-            self._serve(connection)
+            try:
+                self._serve(connection)
+            except Exception as error:      # an answer to a suite that has gone, or none can be given for want of something
+                self._fail(trouble.describe(error))
 
     def close(self) -> None:
         """Stops accepting, waits for the connections that are left, removes the socket."""

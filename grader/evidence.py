@@ -60,6 +60,7 @@ class Trouble:
     kind: str                       # "stuck", "busy", "idle", "slow" or "crash"
     call: str | None                # what it sleeps in, where it sleeps
     where: Location | None
+    seconds: float = 0.0            # how long by then, where the call was recorded
 
 
 @dataclass(frozen=True)

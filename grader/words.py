@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from . import kernel
 from .evidence import Call, Finding, Location
+from .peers import Peer
 from .run import StudentRun
 from .scene import CannotHappen
 from .text import count, quote
@@ -68,6 +69,10 @@ KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pse
                  "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep", "wait4": "wait"}
 
 
+WAITED = "still waited for "
+LEAVES = {"closed", "reset_sent", "half_close", "refused", "end", "reset", "deaf", "trouble"}       # of a peer's events
+
+
 def at(where: Location | None) -> str:
     """ " at client_send.c:45", "" where no line is known."""
     return f" at {where.file}:{where.line}" if where is not None else ""
@@ -82,10 +87,22 @@ def elsewhere(lines: Sequence[Location], function: str, calls: int) -> str:
     return f" at {lines[0].file}:{lines[0].line}, which is the kit's{after}"
 
 
-def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers: int,
+def peers_wait(peers: Sequence[Peer]) -> str:
+    """What the other side does while the program waits: ", and the peer waits for the end of the stream"."""
+    waits = [trouble.removeprefix(WAITED) for peer in peers if (trouble := peer.outcome.trouble or "").startswith(WAITED)]
+    whom = "the peer" if len(peers) == 1 else "a peer"
+    if any(wait != "go" for wait in waits):
+        return f", and {whom} waits for {next(wait for wait in waits if wait != 'go')}"
+    done = {event.kind for peer in peers for event in peer.events}
+    if len(peers) == 1 and done & {"accepted", "connected"} and not done & LEAVES:
+        return f", and the peer has sent {'all that it had' if 'sent' in done else 'nothing'}, and keeps the connection open"
+    return f", and {whom} waits too" if peers else ""
+
+
+def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], others: str,
              fate: Callable[[StudentRun], str]) -> tuple[str, str]:
-    """That something never came, and why not: "" where nothing is known. fate: how a program ended."""
-    trouble, others = why.trouble, ", and the peer waits too" if peers else ""
+    """That something never came, and why not: "" where nothing is known. others: peers_wait(). fate: how a program ended."""
+    trouble = why.trouble
     returned = _what_returned(why.run or (runs[-1] if runs else None))
     never_came, never_comes = _missed(awaited)
     if returned and (trouble is None or trouble.kind == "stuck"):
@@ -94,17 +111,18 @@ def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], peers:
         ends = [run for run in runs if run.ended is not None]
         return never_came, f"your program {fate(ends[-1])}" if ends else ""
     where = at(trouble.where)
+    so_far = f" ({trouble.seconds:.1f} s so far)" if trouble.seconds else ""
     if trouble.kind == "stuck" and trouble.call is None:
         return never_comes, f"your program stands still{where}, stopped by a signal"
     if trouble.kind == "stuck" and trouble.call is not None:
         if trouble.call == "futex" and (held := _held(runs)):
             return never_comes, f"though your program is held in {held}() until then"
-        return never_comes, f"your program waits {waiting(trouble.call)}{where}{others}"
+        return never_comes, f"your program waits {waiting(trouble.call)}{where}{so_far}{others}"
     if trouble.kind == "busy":
         return never_came, f"your program runs without a pause and gets nowhere{where} (an endless loop?)"
     if trouble.kind == "idle":
         asleep = f", in {KERNELS_NAMES.get(trouble.call, trouble.call)}()" if trouble.call else ""
-        return never_came, f"your program only sleeps{asleep}{where}"
+        return never_came, f"your program only sleeps{asleep}{where}{so_far}{others}"
     return f"{never_came} within the time there is", ""
 
 

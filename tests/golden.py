@@ -35,9 +35,10 @@ def transcript(mutant: Mutant) -> str:
 
 
 def normal(report: str) -> str:
-    """Without the last lines, which tell of this run alone, and with ##### for a port of five digits."""
+    """Without the last lines, which tell of this run alone, and with ##### for a port of five digits and #.# for seconds."""
     whole = report.rpartition("\n\n")[0].rstrip() + "\n"
     whole = re.sub(r"((?:\d+\.){3}\d+|…|\]):\d{5}\b", r"\1:#####", whole)
+    whole = re.sub(r"\(\d\.\d(\s+)s(\s+)so(\s+)far\)", r"(#.#\1s\2so\3far)", whole)
     return re.sub(r"\bport \d{5}\b", "port #####", whole)
 
 

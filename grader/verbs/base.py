@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ class Verbs:
             self.trouble = self.placed(hopeless.run, hopeless.trouble)
             run = hopeless.run or (about if isinstance(about, StudentRun) else None)
             why = CannotHappen(hopeless.run, self.trouble)
-            missed, plight = words.hopeless(awaited, why, self.scene.runs, len(self.scene.peers), self.fate)
+            missed, plight = words.hopeless(awaited, why, self.scene.runs, words.peers_wait(self.scene.peers), self.fate)
             placeless = self.trouble is not None and self.trouble.where is None      # as under valgrind
             self.plight = plight + (self.last_call(hopeless.run) if placeless or "() returned " in plight else "")
             raise self.unmet("wait", words.joined(missed, self.plight), run or about) from None
@@ -119,7 +120,7 @@ class Verbs:
             return Trouble(trouble.kind, "pthread_mutex_lock", where)
         if waits:
             last = resolve(waits[-1:], run.program)[0]
-            return Trouble(trouble.kind, last.name, last.where)
+            return Trouble(trouble.kind, last.name, last.where, (time.monotonic_ns() - last.began) / 1e9)
         return Trouble(trouble.kind, trouble.call, self.line_now(run, kernel.threads(run.pid)[::-1]) or self.childs_line(run))
 
     def last_call(self, run: StudentRun | None) -> str:
