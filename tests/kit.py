@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 KIT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(KIT))
 
@@ -136,6 +138,15 @@ def read_mutant(path: Path) -> Mutant:
 def mutants(folder: str) -> list[Mutant]:
     """All files of edits under tests/<folder>/<lab>/."""
     return [read_mutant(path) for path in sorted((KIT / "tests" / folder).glob("*/*.mutant"))]
+
+
+# ---- what make test leaves to make test-all -------------------------------------------------------
+
+def mostly_slow(values: Iterable[Any], *quick: Any) -> list[Any]:
+    """Parameters of a test: these few in make test, all the others in make test-all. Each of these few is there."""
+    all_values = list(values)
+    assert set(quick) <= set(all_values), set(quick) - set(all_values)
+    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in all_values]
 
 
 # ---- many at once -----------------------------------------------------------------------------------

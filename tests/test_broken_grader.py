@@ -82,6 +82,7 @@ def mounting(script: str) -> tuple[str, ...]:
 
 # ---- the disk ---------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_disk_full_from_the_start(kit: Path) -> None:
     check_no_mark(grade(kit, "lab1", before=mounting("mount -t tmpfs -o size=200k none build")), "the disk is full|No space left")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kit import KIT, LABS, grade_source, grade_tree, run_grader, solution
+from kit import KIT, LABS, grade_source, grade_tree, mostly_slow, run_grader, solution
 
 LAB = LABS["lab1"]
 REFUSED = ["unshare", "--user", "--map-root-user", "sh", "-c",
@@ -240,7 +240,7 @@ READERS = {                         # of a file that the compiler of a submissio
 
 
 @pytest.mark.parametrize("refused", [pytest.param([], id="bubblewrap"), *LIMITED])
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", mostly_slow(READERS, "include"))
 def test_the_compiler_reads_nothing_else(reader: str, refused: Sequence[str], tmp_path: Path) -> None:
     """Each secret is one line that no compiler takes, and that would stand in its message."""
     secret = tmp_path / "another.c"

@@ -490,6 +490,15 @@ void release(struct run run)
 {
     ask_about("release", run.id, "");
 }
+
+void go_before(struct run run, const char *call, struct peer peer)
+{
+    wait_recorded(run, call, 1);
+    go(peer);
+    wait_done(peer);
+    release(run);
+}
+
 void raise_nofile(struct run run, unsigned limit)
 {
     ask_about("raise_nofile", run.id, format("%u", limit));

@@ -154,9 +154,12 @@ void wait_recorded(struct run run, const char *group, int n); /* it has made n c
 void wait_threads(struct run run, int n);                     /* it has n threads at most */
 void wait_settled(struct run run); /* all its threads sleep, and no peer has anything to do: nothing is under way */
 
-void type_text(struct run run, const char *text);  /* to held input or the terminal */
-void finish(struct run run);                       /* ends held input, then wait_exit */
-void release(struct run run);                      /* lets a call that a fault holds ("accept 2 waits") go on */
+void type_text(struct run run, const char *text); /* to held input or the terminal */
+void finish(struct run run);                      /* ends held input, then wait_exit */
+void release(struct run run);                     /* lets a call that a fault holds ("accept 2 waits") go on */
+/* The peer's doing comes first, while the program's first call of that group is held ("send 1 waits"): go(peer) and
+ * wait_done(peer), then release(run). */
+void go_before(struct run run, const char *call, struct peer peer);
 void raise_nofile(struct run run, unsigned limit); /* prlimit(2) on the running program */
 void send_signal(struct run run, int signal_number);
 void stop(struct run run); /* kills it: for a server that has no end of its own */

@@ -80,8 +80,8 @@ def draw_svg(ladder: Ladder, title: str = "the conversation", layout: Layout = W
                     for x in (layout.line_left, layout.line_right))
     room = layout.width - 12 - layout.left - screen.width(ladder.peers) * CHAR
     place, anchor = (layout.right, "start") if screen.width(ladder.peers) <= layout.words else (width - 12, "end")
-    head = _text(layout.numbers, 26, "line", "dim", "end") + _text(place, 26, ladder.peers, "head", anchor) + \
-        _text(layout.left, 26, clip(ladder.program, int(room / CHAR) - 1), "head")
+    head = text_at(layout.numbers, 26, "line", "dim", "end") + text_at(place, 26, ladder.peers, "head", anchor) + \
+        text_at(layout.left, 26, clip(ladder.program, int(room / CHAR) - 1), "head")
     return (f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" viewBox="0 0 {width} {height}" width="{width}" '
             f'height="{height}" role="img" style="max-width:100%;height:auto"><title>{plain(title)}</title>'
             f'<desc>{plain(describe(ladder, rungs))}</desc><style>{_STYLE}</style>'
@@ -103,23 +103,24 @@ def describe(ladder: Ladder, rungs: Sequence[Rung]) -> str:
     return "; ".join(said)
 
 
-def plain(text: str) -> str:
+def plain(words: str) -> str:
     """Text that XML takes as text: no markup, no control characters."""
-    return safe.html(text)
+    return safe.html(words)
 
 
-def _text(x: float, y: float, text: str, style: str = "", anchor: str = "start") -> str:
-    if not text:
+def text_at(x: float, y: float, words: str, style: str = "", anchor: str = "start") -> str:
+    """One line of text at these pixels; "" draws nothing."""
+    if not words:
         return ""
     kind = f' class="{style}"' if style else ""
     where = f' text-anchor="{anchor}"' if anchor != "start" else ""
-    return f'<text x="{x:g}" y="{y:g}"{kind}{where}>{plain(text)}</text>'
+    return f'<text x="{round(x, 1):g}" y="{y:g}"{kind}{where}>{plain(words)}</text>'
 
 
 def _rung(rung: Rung, y: int, told: set[str], layout: Layout) -> tuple[list[str], int]:
     """What is drawn for a rung whose text stands at y, and where the next one stands."""
     if rung.gap:
-        return [_text(layout.left, y, f"… {rung.gap:,} more …", "dim")], y + ROW
+        return [text_at(layout.left, y, f"… {rung.gap:,} more …", "dim")], y + ROW
     tone = "" if rung.tone is Tone.PLAIN else rung.tone.value
     arrow, notes = rung.arrow, rung.notes
     if arrow is None and rung.tone is Tone.WAITS and notes and screen.width(notes[0]) <= layout.label:
@@ -130,8 +131,8 @@ def _rung(rung: Rung, y: int, told: set[str], layout: Layout) -> tuple[list[str]
     until = layout.left + screen.width(call) * CHAR + 4 if long else layout.line_left - 4
     drawn = [f'<rect class="focus" x="4" y="{y - 15}" width="{until - 4:g}" height="{ROW - 1}" rx="3"/>'] * rung.focus
     drawn += [_behind(layout.left, y, call)] * (long and not rung.focus)
-    drawn += [_text(layout.numbers, y, ("! " if rung.fault else "") + number, "fault" if rung.fault else "dim", "end"),
-              _text(layout.left, y, call, tone)]
+    drawn += [text_at(layout.numbers, y, ("! " if rung.fault else "") + number, "fault" if rung.fault else "dim", "end"),
+              text_at(layout.left, y, call, tone)]
     drawn += _arrow(arrow, y, tone, layout)
     drawn += _words(rung, arrow, y, tone, layout)
     y += ROW
@@ -140,7 +141,7 @@ def _rung(rung: Rung, y: int, told: set[str], layout: Layout) -> tuple[list[str]
     told.add(fault)
     for note, style in [*below, *((note, "waits" if rung.tone is Tone.WAITS else "dim") for note in notes)]:
         shown = clip(note, int((layout.width - layout.left - 24) / CHAR))
-        drawn += [_behind(layout.left + 14, y, shown), _text(layout.left + 14, y, shown, style)]
+        drawn += [_behind(layout.left + 14, y, shown), text_at(layout.left + 14, y, shown, style)]
         y += ROW
     return drawn, y
 
@@ -157,12 +158,12 @@ def _words(rung: Rung, arrow: Arrow | None, y: int, tone: str, layout: Layout) -
     """The peer's words; long ones stand over the lanes where nothing else does."""
     style = tone if not rung.left or rung.tone is Tone.DIM else ""
     if screen.width(rung.right) <= layout.words:
-        return [_text(layout.right, y, rung.right, style)]
+        return [text_at(layout.right, y, rung.right, style)]
     if arrow is not None or rung.left:
         beside = rung.right.startswith("(")
-        return [] if beside else [_text(layout.right, y, clip(rung.right, layout.words), style)]
+        return [] if beside else [text_at(layout.right, y, clip(rung.right, layout.words), style)]
     text = clip(rung.right, int((layout.width - layout.left - 16) / CHAR))
-    return [_behind(layout.width - 12 - screen.width(text) * CHAR, y, text), _text(layout.width - 12, y, text, style, "end")]
+    return [_behind(layout.width - 12 - screen.width(text) * CHAR, y, text), text_at(layout.width - 12, y, text, style, "end")]
 
 
 def _behind(x: float, y: float, text: str) -> str:
@@ -176,7 +177,7 @@ def _arrow(arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:
     left, right = layout.line_left, layout.line_right
     text = label(arrow, layout.label, str)
     if arrow.way is Way.NONE:
-        return [_text(left + 16, y, text, tone)]
+        return [text_at(left + 16, y, text, tone)]
     at, middle = y - 4, (left + right) / 2
     dim = " dim" if tone == "dim" else ""
     tip, back = (right - 2, right - 10) if arrow.way is Way.OUT else (left + 2, left + 10)
@@ -185,4 +186,4 @@ def _arrow(arrow: Arrow | None, y: int, tone: str, layout: Layout) -> list[str]:
     if not text:
         return [line, head]
     under = _behind(middle - screen.width(text) * CHAR / 2, y, text)
-    return [line, head, under, _text(middle, y, text, tone, "middle")]
+    return [line, head, under, text_at(middle, y, text, tone, "middle")]

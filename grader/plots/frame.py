@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..ladder.svg import plain
+from ..ladder.svg import plain, text_at
 from ..report import screen
 
 CHAR = 6.9                              # a column of 12 pixel text, at most, on the average
@@ -106,7 +106,7 @@ class Clock:
                 drawn.append(f'<line class="grid" x1="{x:.1f}" y1="{top:g}" x2="{x:.1f}" y2="{bottom:g}"/>')
                 words = duration(tick, step)
                 if x - len(words) * CHAR / 2 > taken and x + len(words) * CHAR / 2 < self._edge:
-                    drawn.append(text(x, bottom + 15, words, "dim", "middle"))
+                    drawn.append(text_at(x, bottom + 15, words, "dim", "middle"))
                     taken = x + len(words) * CHAR / 2 + 8
                 tick += step
         return drawn
@@ -123,7 +123,7 @@ class Clock:
                 drawn.append(f'<polyline class="tear" points="{zigzag}"/>')
             words = f"{duration(end - begin)} later"
             middle = min(x + BREAK / 2 - 4, self._edge - length(words) / 2)
-            drawn.append(text(middle, bottom + 31, words, "dim", "middle"))
+            drawn.append(text_at(middle, bottom + 31, words, "dim", "middle"))
         return drawn
 
 
@@ -161,15 +161,6 @@ def duration(ns: float, step: float = 0) -> str:
             digits = 0 if ns == 0 or size >= 100 or step and step % unit == 0 else 1 if size >= 10 else 2
             return f"{size:.{digits}f}".rstrip("0").rstrip(".") + f" {name}" if digits else f"{size:.0f} {name}"
     return ""
-
-
-def text(x: float, y: float, words: str, style: str = "", anchor: str = "start") -> str:
-    """One line of text; "" draws nothing."""
-    if not words:
-        return ""
-    kind = f' class="{style}"' if style else ""
-    where = f' text-anchor="{anchor}"' if anchor != "start" else ""
-    return f'<text x="{x:.1f}" y="{y:g}"{kind}{where}>{plain(words)}</text>'
 
 
 def length(words: str) -> float:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from ..evidence import Call, Evidence, PeerSeen, Queues, RunSeen
 from ..ladder.links import Link, links_of
+from ..ladder.svg import text_at
 from ..faults import GROUPS
 from ..text import count
-from .frame import WIDE, Clock, Layout, box, duration, length, picture, text, triangles, wrap
+from .frame import WIDE, Clock, Layout, box, duration, length, picture, triangles, wrap
 
 BLOCKED = 5_000_000                     # ns: a call that took so long has waited
 PANEL, LANE = 120, 16                   # heights
@@ -110,7 +111,7 @@ def _draw(scene: Scene, file: str, layout: Layout) -> str:
         body += drawn
     grid = clock.draw(30, y)
     tears = clock.tears(30, y)
-    title = text(layout.left, 20, "what lay in the queues, in bytes", "head")
+    title = text_at(layout.left, 20, "what lay in the queues, in bytes", "head")
     return picture(layout, y + (42 if clock.cuts else 26), "the queues over time", tell(scene),
                    [*grid, title, *_behind(body, tears)])
 
@@ -124,7 +125,7 @@ def _behind(body: list[str], tears: list[str]) -> list[str]:
 def _lanes(scene: Scene, own: Sequence[Call], clock: Clock, layout: Layout, y: float) -> tuple[list[str], float]:
     """A strip for the program's calls, and below it a line for each thing to be said of them."""
     y += 10
-    drawn = [text(layout.left - 8, y + 12, "calls", "dim", "end")]
+    drawn = [text_at(layout.left - 8, y + 12, "calls", "dim", "end")]
     notes: list[tuple[float, str, str]] = []
     for call in own:
         begin, end = clock(call.began), clock(call.ended if call.ended is not None else clock.last)
@@ -147,14 +148,14 @@ def _lanes(scene: Scene, own: Sequence[Call], clock: Clock, layout: Layout, y: f
         lines += [(line, "bad") for line in wrap(f"▼ the test: {fault}", layout.width - layout.left - 12)]
     for line, style in lines:
         y += 15
-        drawn.append(text(layout.left, y, line, style))
+        drawn.append(text_at(layout.left, y, line, style))
     theirs, y = _peers_lane(scene, clock, layout, y + 8)
     return drawn + theirs, y + 8
 
 
 def _peers_lane(scene: Scene, clock: Clock, layout: Layout, y: float) -> tuple[list[str], float]:
     """A strip for the peer's events, and for what it still waited for."""
-    drawn = [text(layout.left - 8, y + 12, "peer", "dim", "end")]
+    drawn = [text_at(layout.left - 8, y + 12, "peer", "dim", "end")]
     for time, kind in scene.moments:
         if kind not in ("waiting", "trouble"):
             x = clock(time)
@@ -167,7 +168,7 @@ def _peers_lane(scene: Scene, clock: Clock, layout: Layout, y: float) -> tuple[l
         words = "the peer waited, as it was told to" if told else f"the peer {waited}"
         for line in wrap(words, layout.width - layout.left - 12):
             y += 15
-            drawn.append(text(layout.left, y, line, "dim" if told else "bad"))
+            drawn.append(text_at(layout.left, y, line, "dim" if told else "bad"))
     return drawn, y
 
 
@@ -188,7 +189,7 @@ def _panel(name: str, samples: Sequence[Sample], clock: Clock, layout: Layout, y
               if size and size not in near]
     head = name + (f" · {', '.join(beyond)}: higher than this picture" if beyond else "")
     heads = wrap(head, layout.width - 24 if layout.narrow else layout.right - layout.left)
-    drawn = [text(layout.left if not layout.narrow else 12, y + 12 + 15 * at, line, "head" if at == 0 and not beyond else "")
+    drawn = [text_at(layout.left if not layout.narrow else 12, y + 12 + 15 * at, line, "head" if at == 0 and not beyond else "")
              for at, line in enumerate(heads)]
     top = y + 15 * len(heads) + (16 if near else 6)
     bottom = top + PANEL
@@ -197,9 +198,9 @@ def _panel(name: str, samples: Sequence[Sample], clock: Clock, layout: Layout, y
         return bottom - PANEL * size / most
 
     drawn += [f'<line class="axis" x1="{layout.left}" y1="{bottom:g}" x2="{layout.right}" y2="{bottom:g}"/>',
-              text(layout.left - 6, bottom + 4, "0", "dim", "end")]
+              text_at(layout.left - 6, bottom + 4, "0", "dim", "end")]
     marks = [highest] if highest > 1 else []
-    drawn += [text(layout.left - 6, level(size) + 4, f"{size:,}", "dim", "end") for size in marks]
+    drawn += [text_at(layout.left - 6, level(size) + 4, f"{size:,}", "dim", "end") for size in marks]
     drawn += _limits(send if send in near else 0, recv if recv in near else 0, level, layout)
     across = [clock(one.time) for one in samples]
     for key, style, _ in SERIES:
@@ -218,7 +219,7 @@ def _limits(send: int, recv: int, level: Callable[[int], float], layout: Layout)
         if size:
             y = level(size)
             drawn += [f'<line class="limit {style}" x1="{layout.left}" y1="{y:.1f}" x2="{layout.right}" y2="{y:.1f}"/>',
-                      text(layout.left + 6, y - 4, f"{option} {size:,}", style)]
+                      text_at(layout.left + 6, y - 4, f"{option} {size:,}", style)]
     return drawn
 
 
@@ -263,13 +264,13 @@ def _labels(samples: Sequence[Sample], level: Callable[[int], float], layout: La
         for _, style, said in reversed(words):
             if x > 12 and x + length(said) + 14 > layout.width - 8:
                 x, y = 12.0, y + 16
-            drawn += [f'<circle class="dot {style}" cx="{x + 4:g}" cy="{y - 4:g}" r="4"/>', text(x + 12, y, said, style)]
+            drawn += [f'<circle class="dot {style}" cx="{x + 4:g}" cy="{y - 4:g}" r="4"/>', text_at(x + 12, y, said, style)]
             x += length(said) + 24
         return drawn, y + 4
     drawn, lowest = [], bottom + 4
     for size, style, said in sorted(words, key=lambda one: (one[0], one[1] == "two")):
         y = min(level(size) + 4, lowest)
-        drawn.append(text(layout.right + 12, y, said, style))
+        drawn.append(text_at(layout.right + 12, y, said, style))
         lowest = y - 15
     return drawn, bottom
 

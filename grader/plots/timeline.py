@@ -12,8 +12,9 @@ from ..evidence import Call, Evidence, RunSeen
 from ..faults import GROUPS
 from ..ladder.links import Link, links_of
 from ..ladder.peerside import Namer
+from ..ladder.svg import text_at
 from ..text import count
-from .frame import WIDE, Clock, Layout, box, length, picture, text, triangles, wrap
+from .frame import WIDE, Clock, Layout, box, length, picture, triangles, wrap
 
 BLOCKED = 5_000_000                     # ns: a call that took so long has waited
 FEW = 12                                # rows that have a name each; more are drawn close together
@@ -187,7 +188,7 @@ def _draw(timeline: Timeline, layout: Layout) -> str:
     clock = Clock([early, timeline.end, *(time for time in moments if early < time < timeline.end)], layout)
     body, y = [], 20.0
     for line in wrap(tell(timeline).split("; ")[0], layout.width - 24):
-        body.append(text(12, y, line, "head"))
+        body.append(text_at(12, y, line, "head"))
         y += 16
     top = y
     for name, some in (("threads", timeline.threads), ("clients", timeline.clients)):
@@ -203,7 +204,7 @@ def _block(name: str, rows: Sequence[Row], clock: Clock, layout: Layout, y: floa
     """Threads or clients: rows with names where they are few, else close together."""
     if not rows:
         return [], y
-    drawn = [text(12, y + 12, name, "dim")]
+    drawn = [text_at(12, y + 12, name, "dim")]
     y += 18
     if len(rows) <= FEW:
         for row in rows:
@@ -215,7 +216,7 @@ def _block(name: str, rows: Sequence[Row], clock: Clock, layout: Layout, y: floa
     high = min(ROW - 6, max(2, DENSE // len(shown)))
     drawn += _close_together(shown, clock, y, high)
     bottom = y + len(shown) * high
-    drawn += [text(layout.left - 8, y + 9, "1", "dim", "end"), text(layout.left - 8, bottom, f"{len(rows):,}", "dim", "end")]
+    drawn += [text_at(layout.left - 8, y + 9, "1", "dim", "end"), text_at(layout.left - 8, bottom, f"{len(rows):,}", "dim", "end")]
     notes = [row.note for row in rows if row.note]
     lines = [(f"{notes.count(note):,} {note}", any(row.bad for row in rows if row.note == note))
              for note in sorted(set(notes), key=lambda note: -notes.count(note))[:4]]
@@ -224,9 +225,9 @@ def _block(name: str, rows: Sequence[Row], clock: Clock, layout: Layout, y: floa
     if layout.narrow:
         for line, bad in lines:
             bottom += 15
-            drawn.append(text(layout.left, bottom, line, "bad" if bad else "dim"))
+            drawn.append(text_at(layout.left, bottom, line, "bad" if bad else "dim"))
     else:
-        drawn += [text(layout.right + 12, y + 12 + 16 * at, line, "bad" if bad else "dim")
+        drawn += [text_at(layout.right + 12, y + 12 + 16 * at, line, "bad" if bad else "dim")
                   for at, (line, bad) in enumerate(lines)]
     return drawn, bottom + 8
 
@@ -244,7 +245,7 @@ def _close_together(rows: Sequence[Row], clock: Clock, y: float, high: int) -> l
 
 
 def _named(row: Row, clock: Clock, layout: Layout, y: float) -> list[str]:
-    drawn = [text(layout.left - 6, y + 12, row.name, "bad" if row.bad else "", "end")]
+    drawn = [text_at(layout.left - 6, y + 12, row.name, "bad" if row.bad else "", "end")]
     taken: list[tuple[float, float]] = []
     for bar in row.bars:
         begin, end = clock(bar.begin), clock(bar.end if bar.end is not None else clock.last)
@@ -252,7 +253,7 @@ def _named(row: Row, clock: Clock, layout: Layout, y: float) -> list[str]:
         free = not any(begin < other[1] and other[0] < end for other in taken)
         torn = min((clock(cut) for cut, _ in clock.cuts if clock(cut) > begin), default=end)
         if bar.label and free and length(bar.label) + 8 < min(end, torn) - begin:
-            drawn.append(text(begin + 6, y + 12, bar.label, "on"))
+            drawn.append(text_at(begin + 6, y + 12, bar.label, "on"))
         if bar.style == "bar":
             taken.append((begin, end))
     for time, kind in row.marks:
@@ -260,9 +261,9 @@ def _named(row: Row, clock: Clock, layout: Layout, y: float) -> list[str]:
             drawn.append(f'<circle class="{kind}" cx="{clock(time):.1f}" cy="{y + 8:g}" r="3.5"/>')
     drawn += triangles((clock(time) for time, kind in row.marks if kind == "struck"), y)
     if row.note and not layout.narrow:
-        drawn.append(text(layout.right + 14, y + 12, row.note, "bad" if row.bad else "dim"))
+        drawn.append(text_at(layout.right + 14, y + 12, row.note, "bad" if row.bad else "dim"))
     elif row.bad:
-        drawn.append(text(layout.right, y + ROW + 7, row.note, "bad", "end"))
+        drawn.append(text_at(layout.right, y + ROW + 7, row.note, "bad", "end"))
     return drawn
 
 
@@ -279,15 +280,15 @@ def _legend(timeline: Timeline, layout: Layout, y: float) -> tuple[list[str], fl
     for sign, words in signs:
         if x > 12 and x + 20 + length(words) > layout.width - 8:
             x, y = 12.0, y + 18
-        drawn += [sign.format(x=f"{x:g}", y=f"{y - 9:g}", c=f"{x + 7:g}", m=f"{y - 4:g}"), text(x + 20, y, words, "dim")]
+        drawn += [sign.format(x=f"{x:g}", y=f"{y - 9:g}", c=f"{x + 7:g}", m=f"{y - 4:g}"), text_at(x + 20, y, words, "dim")]
         x += 20 + length(words) + 16
     for fault in timeline.faults[:2]:
         for line in wrap(f"▼ the test: {fault}", layout.width - 24):
             y += 17
-            drawn.append(text(12, y, line, "bad"))
+            drawn.append(text_at(12, y, line, "bad"))
     if not timeline.whole:
         y += 17
-        drawn.append(text(12, y, "only the program's first calls were recorded", "dim"))
+        drawn.append(text_at(12, y, "only the program's first calls were recorded", "dim"))
     return drawn, y + 12
 
 

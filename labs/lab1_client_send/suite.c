@@ -336,10 +336,7 @@ Test(peer_leaves, reset_before_the_send,
     struct peer server = peer_listens("accept; wait for go; reset");
     struct run run = start_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "hello"},
                                    .faults = "send 1 waits");
-    wait_recorded(run, "send", 1);
-    go(server);
-    wait_done(server);
-    release(run);
+    go_before(run, "send", server);
     wait_exit(run);
     expect_error_in(run, (int[]){ECONNRESET, EPIPE, 0});
 }

@@ -909,10 +909,7 @@ Test(whole_reply, survives_a_peer_that_left,
         struct peer server = peer_listens(scripts[i]);
         struct run run = start_student(.function = "client_ask", .args = {LOOPBACK, port_of(server), "hello"},
                                        .faults = "send 1 waits");
-        wait_recorded(run, "send", 1);
-        go(server);
-        wait_done(server);
-        release(run);
+        go_before(run, "send", server);
         wait_exit(run);
         expect_error_in(run, (int[]){ECONNRESET, EPIPE, ENOTCONN, 0});
     }

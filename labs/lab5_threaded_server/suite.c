@@ -493,15 +493,20 @@ Test(bad_clients, a_connection_aborted_in_the_queue,
     expect_happy(clients);
 }
 
-Test(bad_clients, no_descriptor_left,
-     .description = "with no descriptor left it waits, without burning the processor, and serves when one is free")
+static void leave_room_for_one(struct run run)
 {
-    struct run run = a_server();
     wait_settled(run);
     unsigned lowest = 3;
     while (is_open(run, (int)lowest))
         lowest++;
-    raise_nofile(run, lowest + 1); /* this much room: one descriptor */
+    raise_nofile(run, lowest + 1);
+}
+
+Test(bad_clients, no_descriptor_left,
+     .description = "with no descriptor left it waits, without burning the processor, and serves when one is free")
+{
+    struct run run = a_server();
+    leave_room_for_one(run);
     struct peer first = peer_connects(run, TWO_WORDS);
     wait_received(first, 5);
     struct peer second = peer_connects(run, ECHO_ROUND);
@@ -598,6 +603,13 @@ static struct run a_server_to_stop(const char *faults)
     return run;
 }
 
+/* Stopped as far as it can be, while something is held. */
+static void begin_to_stop(struct run run)
+{
+    type_text(run, "stop\n");
+    wait_settled(run);
+}
+
 static void expect_stopped(struct run run)
 {
     wait_calls(run, 2);
@@ -635,8 +647,7 @@ Test(clean_stop, what_was_received_is_answered,
     struct peer client = peer_connects(run, "send $1; expect $1; expect end",
                                        .data = {random_bytes(random_number(6000, 9000))});
     wait_settled(run);
-    type_text(run, "stop\n");
-    wait_settled(run);
+    begin_to_stop(run);
     release(run);
     expect_happy(client);
     expect_stopped(run);
@@ -651,8 +662,7 @@ Test(clean_stop, waits_for_the_last, .description = "it returns only when the la
     struct run run = a_server_to_stop("send 1 waits; nap 1-1000 reaches its time limit");
     struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
     wait_settled(run);
-    type_text(run, "stop\n");
-    wait_settled(run);
+    begin_to_stop(run);
     expect(number_of(run, "listener_open") == -1,
            "server_stop() has returned while a client still waits for its answer");
     release(run);
@@ -691,8 +701,7 @@ Test(clean_stop, accepted_just_now,
     struct peer client = peer_connects(run, "expect closed");
     wait_connected(client);
     wait_settled(run);
-    type_text(run, "stop\n");
-    wait_settled(run);
+    begin_to_stop(run);
     release(run);
     expect_happy(client);
     expect_stopped(run);
@@ -704,8 +713,7 @@ Test(clean_stop, closed_before_it_returns,
     struct run run = a_server_to_stop("close 1 waits");
     struct peer client = peer_connects(run, ECHO_ROUND);
     wait_settled(run);
-    type_text(run, "stop\n");
-    wait_settled(run);
+    begin_to_stop(run);
     expect(number_of(run, "listener_open") == -1, "server_stop() has returned while a connection is still open");
     release(run);
     expect_happy(client);
@@ -718,8 +726,7 @@ Test(clean_stop, no_new_clients, .description = "once it has been told to stop n
     struct run run = a_server_to_stop("send 1 waits");
     struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
     wait_settled(run);
-    type_text(run, "stop\n");
-    wait_settled(run);
+    begin_to_stop(run);
     struct peer late = {0};
     bool open = false;
     for (int i = 0; i < 2; i++) {
@@ -739,11 +746,7 @@ Test(clean_stop, without_descriptors,
      .description = "it stops as well while there is no descriptor for the next client")
 {
     struct run run = a_server_to_stop("");
-    wait_settled(run);
-    unsigned lowest = 3;
-    while (is_open(run, (int)lowest))
-        lowest++;
-    raise_nofile(run, lowest + 1);
+    leave_room_for_one(run);
     struct peer first = peer_connects(run, "send 'x'; expect 'x'; expect end");
     wait_received(first, 1);
     wait_connected(peer_connects(run, "stay silent"));

@@ -18,7 +18,7 @@ from kit import KIT  # noqa: E402
 from measure import check  # noqa: E402
 from test_browser import OUTSIDE, SIZES, UNFOLD  # noqa: E402
 
-COUNT = 12
+COUNT = 8
 
 
 @pytest.fixture(scope="module")

@@ -295,8 +295,8 @@ def test_its_links_lead_somewhere(made: Path) -> None:
 
 @pytest.mark.parametrize("name, old, new, says", [
     ("labs/lab1_client_send/suite.c", b"}", b"} ", "not labs/lab1_client_send/suite.c"),
-    ("grader/verdict.py", b'points if outcome.status == "passed" else 0', b"points", "40 is right"),
-    ("grader/report/jsonreport.py", b'"cause": test.cause', b'"cause": None', "None"),
+    pytest.param("grader/verdict.py", b'points if outcome.status == "passed" else 0', b"points", "40 is right", marks=pytest.mark.slow),
+    pytest.param("grader/report/jsonreport.py", b'"cause": test.cause', b'"cause": None', "None", marks=pytest.mark.slow),
 ])
 def test_its_make_test_can_fail(made: Path, tmp_path: Path, name: str, old: bytes, new: bytes, says: str) -> None:
     copy = tmp_path / "socklab"

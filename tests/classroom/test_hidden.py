@@ -16,7 +16,7 @@ sys.path[:0] = [str(KIT), str(KIT / "tests")]
 from grader.classroom import handout  # noqa: E402
 from grader.catalog import CatalogError, read_lab  # noqa: E402
 from grader.verdict import share  # noqa: E402
-from kit import LABS, Graded, grade_source, run_grader, solution  # noqa: E402
+from kit import LABS, Graded, grade_source, mostly_slow, run_grader, solution  # noqa: E402
 
 HIDDEN = Path(__file__).with_name("hidden")
 LAB = LABS["lab1"]
@@ -50,7 +50,7 @@ def test_a_solution_passes_them_and_the_sum_stays() -> None:
         assert places == sorted(places), "they come last"
 
 
-@pytest.mark.parametrize("test", MISTAKES)
+@pytest.mark.parametrize("test", mostly_slow(MISTAKES, "sending_text/begins_with_hash_bang"))
 def test_a_mistake_that_only_a_hidden_test_sees(test: str) -> None:
     assert grade_source(LAB, wrong(test)).report["score"] == 100
     graded = grade_source(LAB, wrong(test), "--hidden", str(HIDDEN))

@@ -71,8 +71,9 @@ def test_a_folder_that_is_no_students_kit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("days_ago, more, published", [
-    (1, "", True), (-1, "", False), (1, "cut_off_days = 3", False), (4, "cut_off_days = 3", True),
-    (1, '[extensions]\n"anna" = 5', False), (6, '[extensions]\n"anna" = 5', True),
+    (1, "", True), (1, '[extensions]\n"anna" = 5', False),
+    *(pytest.param(*values, marks=pytest.mark.slow) for values in (
+        (-1, "", False), (1, "cut_off_days = 3", False), (4, "cut_off_days = 3", True), (6, '[extensions]\n"anna" = 5', True))),
 ])
 def test_not_while_work_still_counts(place: Path, tmp_path: Path, days_ago: int, more: str, published: bool) -> None:
     policy = tmp_path / "policy.toml"
