@@ -256,7 +256,7 @@ def suite(lab: Lab) -> Path:
             objects = [f"{index}.o" for index in range(len(sources))]
             list(pool.map(lambda pair: _build_kit([*words, "-c", str(pair[0]), "-o", pair[1]], folder),
                           zip(sources, objects)))
-        _build_kit([*objects, "-lcriterion", "-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-o", "suite"], folder)
+        _build_kit([*objects, "-lcriterion", "-Wl,--export-dynamic-symbol=kill", "-Wl,--disable-new-dtags,-rpath,$ORIGIN", "-o", "suite"], folder)
         _stand_in_for_libgit2(folder)
         with tempfile.TemporaryDirectory(prefix="socklab-") as own:         # for Criterion's socket
             listing = spawn.run([folder / "suite"], env={"SOCKLAB_LIST": "1"}, stdout=subprocess.PIPE, cwd=own, timeout=30)
