@@ -37,10 +37,10 @@ static _Noreturn void give_up(const char *why)
 
 /* In place of the C library's, for BoxFort, which Criterion starts its workers with: where fork() has failed it ends the
  * child -1. That is everything that this user runs, and as root everything there is. */
-int kill(pid_t pid, int signal_number)
+int kill(pid_t pid, int sig)
 {
     if (pid != -1)
-        return (int)syscall(SYS_kill, pid, signal_number);
+        return (int)syscall(SYS_kill, pid, sig);
     errno = EAGAIN;
     give_up("no more processes or threads can be started (ulimit -u)");
 }
