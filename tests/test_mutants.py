@@ -63,7 +63,7 @@ def names_where(seen: dict[str, Any]) -> bool:
         return False
     told = re.sub(r"\w+\(\) returned", "", seen["message"])      # what the learner's function did names no call
     named = re.search(r"\w\(\)|SIG[A-Z]+|without a pause", told)
-    return named is not None and (seen["location"] is not None or re.search(r"\w\.c:\d", told) is not None)
+    return named is not None and re.search(r"\w\.c:\d", told) is not None
 
 
 def check_causes(grades: Grades, some: list[Mutant]) -> None:
