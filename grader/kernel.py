@@ -286,6 +286,7 @@ def _on(one: Socket, local_port: int, remote_port: int) -> bool:
 # ---- processes ----
 
 # How /proc says that a process has gone; a zombie's files belong to root, and refuse anybody else.
+PAGE = 4096  # of a file of /proc: few are longer
 GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 STOPPED = ("T", "t")  # by SIGSTOP: only somebody else can wake it
 ASLEEP = ("S", *STOPPED)
@@ -378,8 +379,16 @@ def _system_call(folder: str) -> tuple[str | None, tuple[int, ...]]:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read()
+    """A file of /proc. No text file of Python's: this is done ten thousand times a grade."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = part = os.read(file, PAGE)
+        while part:                 # most have ended by now: a second read says so
+            part = os.read(file, PAGE)
+            content += part
+    finally:
+        os.close(file)
+    return content.decode("utf-8", "replace")
 
 
 def all_threads() -> int:

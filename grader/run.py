@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import kernel, spawn
-from .build import Programs
+from .build import Programs, symbols
 from .catalog import KIT, Limits
 from .evidence import Sleeper
 from .pace import scaled
@@ -168,7 +168,7 @@ class StudentRun:
             places["log"] = self._files["log"]
         stdin = self._make_input(places)
         program = programs.probe if self.request.function else programs.main
-        self._room = room = Room(sandbox, launcher, [program])
+        self._room = room = Room(sandbox, launcher, [program], instead=symbols() if self.request.tool else ())
         words = [*room.command(), *(f"{name}={fd}" for name, fd in places.items()),
                  *(f"{name}={value}" for name, value in self._limits(room).items()), "--",
                  *self._program(room.place(program.name))]

@@ -68,8 +68,13 @@ class Room:
     close() removes both; it may be called more than once. Raises OSError where the folder can't be made.
     """
 
-    def __init__(self, sandbox: Sandbox, launcher: Path, files: Sequence[Path], kept: bool = False) -> None:
-        """files: all of one folder, or `kept`. kept: what is written is there, in `folder`, until close()."""
+    def __init__(self, sandbox: Sandbox, launcher: Path, files: Sequence[Path], kept: bool = False,
+                 instead: Sequence[tuple[Path, Path]] = ()) -> None:
+        """files: all of one folder, or `kept`. kept: what is written is there, in `folder`, until close().
+
+        instead: files of the system's, each as another that is shown in its place, by bubblewrap alone.
+        """
+        self._instead = instead
         self.user = FIRST_UID + (os.getpid() * 31 + next(_slots)) % UIDS if sandbox.users else -1
         self._tier, self._launcher = sandbox.tier, launcher
         self._files = files[0].parent
@@ -105,6 +110,7 @@ class Room:
         if self._tier == "bubblewrap":
             return [*_bubblewrap(self.folder if self._base else None), "--perms", "0755", "--dir", "/lab",
                     "--ro-bind", str(self._launcher), "/lab/launcher", "--ro-bind", str(self._files), "/lab/bin",
+                    *(word for shown, place in self._instead for word in ("--ro-bind", str(shown), str(place))),
                     "--remount-ro", "/", "--", "/lab/launcher", *self._taken_user()]
         if self._tier == "landlock":
             readable = [path for path in (*SYSTEM, *DEVICES, *PROC, str(self._files)) if os.path.exists(path)]
