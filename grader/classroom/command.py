@@ -436,7 +436,7 @@ def _merge(options: argparse.Namespace) -> int:
     place, screen, orders = Place(Path(options.out).absolute()), Screen(sys.stdout), _orders(options)
     found: dict[str, tuple[Row, Place]] = {}
     for part in (Place(Path(name).absolute()) for name in options.parts):
-        if not (part.out / "results").is_dir():
+        if not (part.out / "results").is_dir() and not _setting_file(part).is_file():     # a part may have nobody in it
             raise Cannot(f"{part.out} has no results: it isn't what class --out has written")
         for row in records.read_all(part.out / "results"):
             other = next(iter(found.values()), None)

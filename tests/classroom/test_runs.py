@@ -143,6 +143,28 @@ def test_shards_merged_equal_one_run(ten: Path, tmp_path: Path) -> None:
     assert steady(tmp_path / "out") == steady(tmp_path / "whole")
 
 
+def test_slurms_script_in_the_docs_grades_all_parts(ten: Path, tmp_path: Path) -> None:
+    run("class", ten, "--out", tmp_path / "whole", *BASE[2:4])
+    page = (FAKE.parents[2] / "docs" / "instructors.md").read_text(encoding="utf-8")
+    script = page.partition("```sh\n")[2].partition("```")[0]
+    assert script.startswith("#!/bin/sh\n#SBATCH")
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\nshift 2\nexec "{sys.executable}" "{FAKE}" "$@"\n')
+    python.chmod(0o755)
+    ten.rename(tmp_path / "submissions")
+    slurm = {**os.environ, "TZ": "UTC", "PATH": f"{python.parent}:{os.environ['PATH']}", "SLURM_ARRAY_TASK_COUNT": "5"}
+    for number in map(str, range(1, 6)):        # one of them has nobody
+        done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True,
+                              env={**slurm, "SEED": "cafe", "SLURM_ARRAY_TASK_ID": number})
+        assert done.returncode == 0, done.stderr
+    run("merge", *(tmp_path / "parts").iterdir(), "--out", tmp_path / "out")
+    assert steady(tmp_path / "out") == steady(tmp_path / "whole")
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True,
+                          env={**slurm, "SLURM_ARRAY_TASK_ID": "1"})
+    assert done.returncode != 0 and "the same for all parts" in done.stderr
+
+
 def test_parts_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     two = hand_in(tmp_path / "in", anna="10", ben="20")
     run("class", two, "--out", tmp_path / "a", *BASE)
