@@ -36,8 +36,8 @@ from .sandbox import Room, Sandbox
 CACHE = KIT / "build" / "cache"
 KEPT = 300                          # entries in the cache; beyond them those go that were not used for longest
 IN_USE_SECONDS = 1800
-COMPILER_SECONDS = 20               # of processor time
-BACKSTOP_SECONDS = 60               # on the clock, for the student's file
+COMPILER_SECONDS = 10               # of processor time, for the student's file
+BACKSTOP_SECONDS = 60               # on the clock, for any
 MAX_SOURCE = 1 << 20
 MAX_LOG = 64 << 10
 ROOM = 8 << 20                       # bytes: more than the two programs of any lab take
@@ -176,7 +176,7 @@ def _run(words: Sequence[str], cwd: Path) -> tuple[int, str]:
                          stdout=log, stderr=log, start_new_session=True) as process:
             _limit(process.pid)
             try:
-                status = process.wait(timeout=scaled(COMPILER_SECONDS))
+                status = process.wait(timeout=scaled(BACKSTOP_SECONDS))
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 status = -9
@@ -185,7 +185,7 @@ def _run(words: Sequence[str], cwd: Path) -> tuple[int, str]:
 
 
 def _limit(pid: int) -> None:
-    seconds = round(scaled(COMPILER_SECONDS))
+    seconds = round(scaled(BACKSTOP_SECONDS))
     try:
         resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (256 << 20, 256 << 20))

@@ -5,9 +5,13 @@
 #include "landlock.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -105,6 +109,39 @@ int landlock_files(char *const words[])
     }
     return enter(ruleset);
 }
+
+/* A filter of system calls (seccomp(2)). Calls by another machine's numbers, such as a 32-bit program's, are refused
+ * altogether; where the numbers aren't known here nothing is.
+ */
+#if defined __x86_64__ || defined __aarch64__
+#ifdef __x86_64__
+enum { MACHINE = AUDIT_ARCH_X86_64, FIRST_FOREIGN = 0x40000000 }; /* x32's */
+#else
+enum { MACHINE = AUDIT_ARCH_AARCH64, FIRST_FOREIGN = 0x7fffffff };
+#endif
+
+int refuse_sysv(void)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 0, 6),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FIRST_FOREIGN, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_shmget, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_semget, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_msgget, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+    };
+    struct sock_fprog filter = {.len = sizeof steps / sizeof *steps, .filter = steps};
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+}
+#else
+int refuse_sysv(void)
+{
+    return 0;
+}
+#endif
 
 int landlock_signals(void)
 {

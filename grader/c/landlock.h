@@ -13,6 +13,11 @@ int landlock_version(void);
  */
 int landlock_files(char *const words[]);
 
+/* From now on nobody here can make System V shared memory, semaphores or queues: they would stay behind, and Landlock
+ * has no rule for them. 0, or -1 with errno.
+ */
+int refuse_sysv(void);
+
 /* From now on signals reach only this process, and those that it will start. 0, or -1 with errno. */
 int landlock_signals(void);
 

@@ -6,7 +6,8 @@
  *   - moves the descriptors that the grader made to their places (control, stdin, stdout, stderr,
  *     record, report, log) and closes every other one;
  *   - sets limits (nofile, cpu, memory, fsize, nproc), no_new_privs, and a user (uid) if it is root;
- *   - shuts the program out of all files but those below the paths, where there are any (landlock.h);
+ *   - shuts the program out of all files but those below the paths, and out of System V's memory, where there are
+ *     any paths (landlock.h);
  *   - starts the program, whose first byte on the control socket tells the grader its real pid (the
  *     kernel adds it: SO_PASSCRED, unix(7)); where it can't be started after all, a second byte says so;
  *   - raises the program's limit of descriptors when the grader asks for it;
@@ -170,6 +171,8 @@ static _Noreturn void become_program(const sigset_t *old_mask)
         die("no_new_privs");
     if (has_paths && landlock_files(words) == -1)
         die("Landlock");
+    if (has_paths && refuse_sysv() == -1 && errno != EINVAL) /* a kernel without such filters */
+        die("seccomp");
     sigprocmask(SIG_SETMASK, old_mask, NULL);
     if (send(CONTROL_FD, "p", 1, MSG_NOSIGNAL) != 1)
         die("the grader has gone");

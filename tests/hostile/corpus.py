@@ -6,12 +6,13 @@ A program's head is a comment of "name: value" lines:
     time:    compile, load, run, after, report, files or others: when it strikes, or whom
     threat:  a word by which docs/security.md groups them
     lab:     lab1 unless told
-    score:   the most that it may get, or "least-most": numbers, or one of BASELINES, what that honest program gets
+    score:   what it gets: nothing, or what one of the honest programs gets (HONEST). "up to" before that name: at most.
+             Unless told it is "up to" the one that it was made from
     status:  the grader's exit status; 0 or 1 unless told
     says:    words that the report must have
-    seconds: 45 unless told
+    seconds: 30 unless told: on a machine that has nothing else to do
     held:    the tiers at which all this must hold: "A B none" unless told. "-" is none of them
-    never:   tiers at which it isn't run: it would harm the machine
+    never:   tiers at which it isn't run: it would harm the machine, or whoever looks on
 
 Words in @…@ are replaced: bases (below), places, a mark for whatever it makes, bytes that no text file has.
 """
@@ -42,7 +43,8 @@ PLAIN_UID = 60999                       # who has nothing else on this machine
 CANARY = "canary-4d1f0c77b2"            # in another submission
 SECRETS = (CANARY, "a signal that interrupts connect() makes it fail", "so that a mistake in one isn't counted in another",
            "CC_SECRET_IN_ENVIRONMENT")
-MEMORY_MB = 6144                        # what one grade may take, as this machine's memory goes: others use it too
+MEMORY_MB = 4096                        # what one grade may take at once
+STRETCH = 6                             # on a busy machine a grade may take so many times as long
 PROCESSES = 1500                        # where nothing else limits them, the machine is not the thing to test
 
 
@@ -70,7 +72,8 @@ class Program:
     @property
     def score(self) -> str:
         """The words after "score", or what its base implies."""
-        return self.head.get("score") or ("0-40" if "@HOOKED@" in self.text else "0")
+        made_from = next((name for name in BASES if f"@{name}@" in self.text), "")
+        return self.head.get("score") or (f"up to {HONEST_OF[made_from]}" if made_from in HONEST_OF else "nothing")
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,22 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Breach:
+    """What must not be and is."""
+
+    kind: str                           # one of KINDS
+    words: str
+
+
+@dataclass(frozen=True)
 class Result:
     """What came of one program at one place."""
 
     status: int | None
     score: int | None
     seconds: float
-    memory: int
-    broken: tuple[str, ...] = field(default=())             # what must not be and is
+    memory: int                         # MiB
+    broken: tuple[Breach, ...] = field(default=())
 
 
 # ---- reading ----------------------------------------------------------------------------------------
@@ -142,23 +153,26 @@ def _edited(*edits: tuple[str, str]) -> str:
     return f'{includes}#include "client_send.h"\n#include <sys/socket.h>\n#include <stdlib.h>\n{DEFAULTS}{rest}'
 
 
-def _naive() -> str:
-    text = solution(LABS["lab1"])
-    body = text[text.index(SEND_ALL) + len(SEND_ALL):]
-    return _edited((SEND_ALL + body[:body.index("\n}\n") + 3], SEND_ALL + NAIVE))
+def _with_send_all(body: str) -> str:
+    old = solution(LABS["lab1"]).partition(SEND_ALL)[2]
+    return _edited((SEND_ALL + old[:old.index("\n}\n") + 3], SEND_ALL + body))
 
 
+# Texts that programs are made from, by their names in @…@.
 BASES: dict[str, Callable[[Lab], str]] = {
     "STARTER": starter,
     "RIGHT": solution,
     "HOOKED": lambda lab: _edited(("    const char *next = data;\n", "    const char *next = data;\n    HOOK;\n")),
-    "NAIVE": lambda lab: _naive(),
+    "NAIVE": lambda lab: _with_send_all(NAIVE),
     "CARELESS": lambda lab: _edited(("errno = EINVAL;\n        return -1;\n    }\n\n    int fd", "server.sin_addr.s_addr = 0;\n"
                                      "    }\n\n    int fd"), ("        errno = EMSGSIZE;\n        return -1;", "        return 1;")),
+    "SILENT": lambda lab: _with_send_all("    return 0;\n}\n"),
     "LEAKY": lambda lab: _edited(("    size_t len = 0;\n", "    size_t len = 0;\n    if (LEAKS) {\n"
                                   "        char *volatile lost = malloc(10);\n        lost = NULL;\n    }\n")),
 }
-BASELINES = {"naive": "@NAIVE@", "careless": "@CARELESS@", "leaky": "@LEAKY@", "right": "@RIGHT@"}
+# What an honest program gets, by name: "silent" sends nothing, as one that ends or hangs where it should send.
+HONEST = {"nothing": "STARTER", "silent": "SILENT", "naive": "NAIVE", "careless": "CARELESS", "leaky": "LEAKY", "right": "RIGHT"}
+HONEST_OF = {"HOOKED": "silent", "NAIVE": "naive", "CARELESS": "careless", "LEAKY": "leaky"}
 
 
 def source(program: Program, place: Place) -> bytes:
@@ -235,15 +249,18 @@ def grade(program: Program, place: Place) -> Result:
     for path in (place.work, *place.work.rglob("*")):
         if place.uid >= 0:
             os.chown(path, place.uid, place.uid, follow_symlinks=False)
+    for folder in _compiled(program, place):            # at another tier, perhaps
+        shutil.rmtree(folder)
     before = _files(place)
-    seconds = float(program.head.get("seconds", 45))
+    seconds = float(program.head.get("seconds", 30))
     wish = {"A": "require", "B": "auto", "none": "off"}[place.tier]
     report = place.work / "report.json"
-    done = subprocess.run([*_words(place), sys.executable, str(place.kit / "tests/hostile/inside.py"), str(seconds * 2),
+    done = subprocess.run([*_words(place), sys.executable, str(place.kit / "tests/hostile/inside.py"), str(seconds * STRETCH),
                            str(place.kit), "grade", program.lab.id, "--from", str(tree), "--sandbox", wish,
                            "--json", str(report)],
-                          capture_output=True, text=True, timeout=seconds * 2 + 30,
-                          env={**{name: value for name, value in os.environ.items() if name != "TMPDIR"}, "CC_SECRET": "CC_SECRET_IN_ENVIRONMENT"})
+                          capture_output=True, text=True, timeout=seconds * STRETCH + 30,
+                          env={**{name: value for name, value in os.environ.items() if name != "TMPDIR"},
+                               "CC_SECRET": "CC_SECRET_IN_ENVIRONMENT"})
     assert done.stdout, f"{program.name}: {done.stderr}"
     seen = json.loads(done.stdout)
     written = report.read_text() if report.is_file() else "{}"
@@ -262,76 +279,78 @@ def _files(place: Place) -> set[Path]:
     return {path for path in found if path not in (place.work, place.kit.parent)}
 
 
-def _left(place: Place, before: set[Path], seen: dict[str, Any]) -> list[str]:
-    broken = [f"a process is left: {', '.join(seen['left'][:5])}"] if seen["left"] else []
+def _left(place: Place, before: set[Path], seen: dict[str, Any]) -> list[Breach]:
+    broken = [Breach("process left", ", ".join(seen["left"][:5]))] if seen["left"] else []
     if seen["shared"]:
-        broken.append(f"System V memory is left: {', '.join(seen['shared'])}")
+        broken.append(Breach("shared memory left", ", ".join(seen["shared"])))
     ours = {path.parts[2] for path in (place.kit, place.work) if path.is_relative_to("/tmp")}
     temporary = [path.name for path in tmp_of(place).iterdir() if path.name not in ours]
     new = [path for path in _files(place) - before if path.name.startswith(mark(place)) or path.is_relative_to(place.kit)
            and path.parent.name != "build"]
     if temporary or new:
-        broken.append(f"a file is left: {', '.join([*temporary, *map(str, new)][:5])}")
+        broken.append(Breach("file left", ", ".join([*temporary, *map(str, new)][:5])))
     if seen["memory"] > MEMORY_MB:
-        broken.append(f"{seen['memory']} MiB were taken")
+        broken.append(Breach("memory", f"{seen['memory']} MiB were taken"))
     return broken
 
 
 def _kept(program: Program, place: Place) -> bytes:
     """What the compiler made of it."""
-    if program.make:
-        return b""
-    own = source(program, place)
+    return b"".join(path.read_bytes() for folder in _compiled(program, place) for path in folder.iterdir() if path.suffix != ".c")
+
+
+def _compiled(program: Program, place: Place) -> list[Path]:
+    """The folders of the cache that were made of it."""
+    found = []
+    own = b"" if program.make else source(program, place)
     for folder in (place.kit / "build" / "cache").glob(f"{program.lab.id}-student-*"):
         try:
             if (folder / program.lab.file_name).read_bytes() == own:
-                return b"".join(path.read_bytes() for path in folder.iterdir() if path.suffix != ".c")
-        except OSError:
+                found.append(folder)
+        except OSError:             # it isn't whole yet, or has gone
             continue
-    return b""
+    return found
 
 
-def _secrets(text: str, kept: bytes) -> list[str]:
+def _secrets(text: str, kept: bytes) -> list[Breach]:
     shadow: tuple[str, ...] = ()
     if os.access("/etc/shadow", os.R_OK):
         shadow = tuple(Path("/etc/shadow").read_text().splitlines()[:1])
-    return [f"a secret is told: {secret[:30]}" for secret in (*SECRETS, *shadow) if secret in text or secret.encode() in kept]
+    return [Breach("secret", secret[:30]) for secret in (*SECRETS, *shadow) if secret in text or secret.encode() in kept]
 
 
-def _escapes(said: str) -> list[str]:
+def _escapes(said: str) -> list[Breach]:
     """Student's words that the terminal or a GitHub log would obey."""
     control = {char for char in said if not char.isprintable() and char != "\n"}
     commands = [line for line in said.splitlines() if line.lstrip().startswith(("::", "##["))]
-    return [*([f"raw characters in the report: {sorted(control)[:5]!r}"] if control else []),
-            *([f"a line that a GitHub log obeys: {commands[0]!r}"] if commands else [])]
+    return [*([Breach("escapes", f"raw characters in the report: {sorted(control)[:5]!r}")] if control else []),
+            *([Breach("escapes", f"a line that a GitHub log obeys: {commands[0]!r}")] if commands else [])]
 
 
-def _outcome(program: Program, place: Place, seen: dict[str, Any], score: int | None, seconds: float, written: str) -> list[str]:
+def _outcome(program: Program, place: Place, seen: dict[str, Any], score: int | None, seconds: float,
+             written: str) -> list[Breach]:
     broken = []
     if seen["status"] is None or seen["seconds"] > seconds:
-        broken.append(f"it took {seen['seconds']} s")
+        broken.append(Breach("late", f"it took {seen['seconds']} s"))
     wanted = (int(program.head["status"]),) if "status" in program.head else (0, 1)
     if seen["status"] is not None and seen["status"] not in wanted:
-        broken.append(f"the grader's status is {seen['status']}: {' '.join(seen['said'].split())[-200:]}")
+        broken.append(Breach("status" if seen["status"] in (0, 1, 2) else "no mark",
+                             f"the grader's status is {seen['status']}: {' '.join(seen['said'].split())[-200:]}"))
     tier = {"A": "bubblewrap", "B": "landlock", "none": "none"}[place.tier]
-    assert seen["status"] in (2, None) or f'"sandbox": "{tier}"' in written, f"{program.name}: {seen['said']}"
+    assert seen["status"] not in (0, 1) or f'"sandbox": "{tier}"' in written, f"{program.name}: {seen['said']}"
     least, most = bounds(program)
     if score is not None and not least <= score <= most:
-        broken.append(f"it gets {score} points, not {least if least == most else f'{least} to {most}'}")
+        broken.append(Breach("points" if score > most else "loses points",
+                             f"it gets {score} points, not {least if least == most else f'{least} to {most}'}"))
     if program.head.get("says", "") not in written + seen["said"]:
-        broken.append(f"nothing says \"{program.head['says']}\"")
+        broken.append(Breach("not told", f"nothing says \"{program.head['says']}\""))
     return broken
 
 
 def bounds(program: Program) -> tuple[int, int]:
     """The least and the most points that it may get."""
-    words = program.score.split("-")
-    least, most = _points(words[0]), _points(words[-1])
-    return (0 if words == ["naive"] or words == ["careless"] or words == ["leaky"] else least), most
-
-
-def _points(word: str) -> int:
-    return int(word) if word.isdigit() else {"right": 100}.get(word) or honest(word)
+    most = honest(program.score.removeprefix("up to "))
+    return (0 if program.score.startswith("up to ") else most), most
 
 
 _lock = threading.Lock()
@@ -339,14 +358,12 @@ _honest: dict[str, int] = {}
 
 
 def honest(name: str) -> int:
-    """What the honest program of that name gets."""
+    """The points of the honest program of that name, in lab 1."""
     from kit import grade_source
     with _lock:
         if name not in _honest:
-            text = BASELINES[name]
-            for base, make in BASES.items():
-                text = text.replace(f"@{base}@", make(LABS["lab1"])) if f"@{base}@" in text else text
-            _honest[name] = int(grade_source(LABS["lab1"], "#include <errno.h>\n" + text).report["score"])
+            source = "#include <errno.h>\n" + BASES[HONEST[name]](LABS["lab1"])
+            _honest[name] = int(grade_source(LABS["lab1"], source).report["score"])
     return _honest[name]
 
 
@@ -392,4 +409,6 @@ class Places:
         return Place(KIT if mode == "root" else self._copy, work, tier_of(mode), PLAIN_UID if plain else -1)
 
     def close(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Removes them by tools that follow any depth: Python's own go down by recursion."""
+        for words in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            subprocess.run([*words, "--", str(self._folder)], stderr=subprocess.DEVNULL, check=False)

@@ -33,23 +33,59 @@ def others() -> list[str]:
     return found
 
 
-def memory() -> int:
-    """MiB that processes and memory files of this machine hold."""
-    lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-    return sum(int(lines[name].split()[0]) for name in ("AnonPages", "Shmem")) >> 10
+def _number(text: str, name: str) -> int:
+    """The number after a name, as /proc writes it; 0 where it isn't there."""
+    return int(text.partition(f"{name}:")[2].split(maxsplit=1)[0]) if f"{name}:" in text else 0
 
 
-def watch_memory(over: threading.Event, seen: list[int]) -> None:
-    while not over.wait(0.05):
-        seen.append(memory())
+def private_memory() -> int:
+    """KiB of the processes here that lie in no file: what two share after a fork counts twice."""
+    found = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                found += _number((folder / "status").read_text(errors="replace"), "RssAnon")
+            except OSError:                 # it has gone
+                continue
+    return found
+
+
+def shared_memory() -> int:
+    """KiB of this machine's memory files, mapped or not."""
+    return _number(Path("/proc/meminfo").read_text(), "Shmem")
+
+
+def running() -> float:
+    """Threads of this machine that run or want to, for each processor."""
+    return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[0]) / len(os.sched_getaffinity(0))
+
+
+class Watch(threading.Thread):
+    """Looks now and then at the memory that is taken, and at how busy the machine is."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._over = threading.Event()
+        self._before = shared_memory()
+        self._memory = [0]
+        self._running = [running()]
+
+    def run(self) -> None:
+        while not self._over.wait(0.05):
+            self._memory.append(private_memory() + max(0, shared_memory() - self._before))
+            self._running.append(running())
+
+    def end(self) -> tuple[int, float]:
+        """The most MiB, and by how much everything took longer than on a machine of its own."""
+        self._over.set()
+        self.join()
+        return max(self._memory) >> 10, max(1.0, sum(self._running) / len(self._running))
 
 
 def main() -> None:
     seconds, kit, words = float(sys.argv[1]), sys.argv[2], sys.argv[3:]
-    seen = [memory()]
-    over = threading.Event()
-    watcher = threading.Thread(target=watch_memory, args=(over, seen))
-    watcher.start()
+    watch = Watch()
+    watch.start()
     began = time.monotonic()
     grader = subprocess.Popen([sys.executable, "-m", "grader", *words], cwd=kit, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -58,15 +94,14 @@ def main() -> None:
     except subprocess.TimeoutExpired as late:
         said, in_time = late.stdout or b"", False
     took = time.monotonic() - began
-    over.set()
-    watcher.join()
+    memory, longer = watch.end()
     deadline = time.monotonic() + SETTLE_SECONDS
     while (left := others()) and time.monotonic() < deadline and in_time:
         time.sleep(0.02)
     shared = [name for name in ("shm", "sem", "msg")
               for _ in Path(f"/proc/sysvipc/{name}").read_text().splitlines()[1:]]
-    print(json.dumps({"status": grader.returncode if in_time else None, "seconds": round(took, 1), "left": left,
-                      "shared": shared, "memory": max(seen) - seen[0], "said": said.decode(errors="replace")}), flush=True)
+    print(json.dumps({"status": grader.returncode if in_time else None, "seconds": round(took / longer, 1), "left": left,
+                      "shared": shared, "memory": memory, "said": said.decode(errors="replace")}), flush=True)
     os._exit(0)                 # process 1 goes, and whatever is left with it
 
 

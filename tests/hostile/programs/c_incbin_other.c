@@ -1,6 +1,7 @@
 /* about: puts another student's file into the object
  * time: compile
  * threat: read
+ * held: A B
  */
 #include <unistd.h>
 @STARTER@

@@ -1,6 +1,7 @@
 /* about: puts solution and suite into the object, and prints them when it runs
  * time: compile
  * threat: read
+ * held: A B
  */
 #include <unistd.h>
 @STARTER@

@@ -1,7 +1,7 @@
 /* about: GBK, a NUL and other bytes that are no text
  * time: compile
  * threat: escapes
- * score: 0-right
+ * score: right
  */
 @RIGHT@
 /* @RAW@ */

@@ -1,7 +1,6 @@
 /* about: poisons, diagnostics and messages by pragmas, and options for the compiler
  * time: compile
  * threat: compiler
- * score: 0-right
  */
 #pragma GCC diagnostic error "-Wall"
 #pragma GCC optimize("-O3,-fplugin=/tmp/x.so")

@@ -1,7 +1,7 @@
 /* about: a flood of warnings, which compiles
  * time: compile
  * threat: compiler
- * score: 0-right
+ * score: right
  */
 #if __INCLUDE_LEVEL__ < 14
 #warning "owned owned owned owned owned owned owned owned owned owned owned owned owned owned owned owned owned"

@@ -1,6 +1,7 @@
 /* about: writes into its own program file, the launcher and the libraries, for the next run
  * time: others
  * threat: state
+ * held: A B
  */
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 /* about: a right program that leaves a daemon behind
  * time: after
  * threat: survive
- * score: 0-right
+ * score: right
  */
 #include <unistd.h>
 @RIGHT@

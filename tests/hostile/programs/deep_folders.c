@@ -1,6 +1,7 @@
 /* about: folders within folders, deeper than any path may be long, closed to everybody
  * time: files
  * threat: disk
+ * held: A B
  */
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* about: asks for signals when its parent ends, hides from dumps and takes another name
  * time: run
  * threat: survive
- * score: right
+ * score: up to right
  */
 #include <signal.h>
 #include <sys/prctl.h>

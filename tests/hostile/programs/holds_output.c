@@ -1,7 +1,7 @@
 /* about: a child holds standard output, standard error and the report open after the program has ended
  * time: after
  * threat: survive
- * score: 0-right
+ * score: right
  */
 #include <signal.h>
 #include <unistd.h>

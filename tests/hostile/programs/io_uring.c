@@ -1,7 +1,7 @@
 /* about: sets up io_uring, whose calls no recorder sees, and holds it
  * time: run
  * threat: hide
- * score: 0-right
+ * score: up to right
  */
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -1,6 +1,7 @@
 /* about: stops and kills its parent, process 1 and each process whose number it can guess
  * time: run
  * threat: kill
+ * held: A B
  */
 #include <signal.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 /* about: leaks, and writes valgrind's own last words into its log
  * time: report
  * threat: forge
- * score: 0-leaky
  */
 #include <unistd.h>
 @LEAKY@

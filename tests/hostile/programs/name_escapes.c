@@ -1,7 +1,6 @@
 /* about: process and thread names, and lines of the recorder, with escape sequences in them
  * time: report
  * threat: escapes
- * score: 0-40
  */
 #include <sys/prctl.h>
 #include <unistd.h>

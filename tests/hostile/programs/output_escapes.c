@@ -1,7 +1,6 @@
 /* about: words on standard output and standard error that a terminal, a GitHub log, HTML, XML or Markdown would obey
  * time: report
  * threat: escapes
- * score: 0-40
  */
 #include <stdio.h>
 #include <stdlib.h>

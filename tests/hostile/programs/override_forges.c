@@ -1,7 +1,6 @@
 /* about: forges by its own write() the results that a program without any error handling would have had to return
  * time: report
  * threat: symbols
- * score: careless
  */
 #include <stddef.h>
 #include <string.h>

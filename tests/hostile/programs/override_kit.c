@@ -1,7 +1,6 @@
 /* about: functions with the names of the probe's and the recorder's
  * time: compile
  * threat: symbols
- * score: 0-right
  */
 @RIGHT@
 void report_open(void) { }

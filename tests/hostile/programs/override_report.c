@@ -1,7 +1,7 @@
 /* about: its own write() and snprintf(), so that what the probe reports is what it likes
  * time: report
  * threat: symbols
- * score: 35-100
+ * score: up to right
  */
 #include <stddef.h>
 #include <sys/syscall.h>

@@ -1,7 +1,7 @@
 /* about: dials every listener of its network, the peers of other tests among them, and talks to them
  * time: others
  * threat: network
- * score: 0-right
+ * score: up to right
  */
 #include <stdio.h>
 #include <sys/socket.h>

@@ -1,7 +1,6 @@
 /* about: an entry of .init_array with the first priority runs before the recorder and takes its descriptor
  * time: load
  * threat: forge
- * score: naive
  */
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 /* about: attaches to its parent and to every process that it sees, and writes into their memory
  * time: run
  * threat: ptrace
+ * never: none
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

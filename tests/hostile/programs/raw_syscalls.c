@@ -1,7 +1,7 @@
 /* about: a right program that makes its calls by instructions of its own: it hides from the recorder, and is right
  * time: run
  * threat: hide
- * score: 0-right
+ * score: up to right
  */
 static long raw_send(int fd, const void *data, unsigned long len)
 {

@@ -1,7 +1,7 @@
 /* about: a send_all() of one send() switches the forced faults off by the recorder's own function
  * time: run
  * threat: forge
- * score: naive
+ * score: nothing
  */
 @NAIVE@
 extern void recorder_arm(int) __attribute__((weak));

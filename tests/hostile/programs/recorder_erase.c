@@ -1,7 +1,6 @@
 /* about: finds the recorder's memory in /proc/self/maps and takes the faults out of it
  * time: run
  * threat: forge
- * score: naive
  */
 #include <stdio.h>
 #include <stdlib.h>

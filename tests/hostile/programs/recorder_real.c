@@ -1,7 +1,7 @@
 /* about: goes around the recorder by the linker's name for the real send()
  * time: run
  * threat: forge
- * score: 0-naive
+ * score: nothing
  */
 #include <sys/types.h>
 ssize_t __real_send(int, const void *, unsigned long, int);

@@ -1,7 +1,7 @@
 /* about: writes random bytes over the recorder's memory, counts and states among them
  * time: run
  * threat: forge
- * score: 0-100
+ * score: up to right
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* about: a send() of its own under the name that the linker gives the recorder's
  * time: compile
  * threat: symbols
- * score: 0-naive
+ * score: nothing
  */
 #include <sys/types.h>
 #include <unistd.h>

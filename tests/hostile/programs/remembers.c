@@ -1,6 +1,7 @@
 /* about: keeps what it saw in files for its next run, to answer from memory
  * time: others
  * threat: state
+ * held: A B
  */
 #include <fcntl.h>
 #include <stdio.h>

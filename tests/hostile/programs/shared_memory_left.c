@@ -1,6 +1,7 @@
 /* about: leaves System V memory, semaphores and queues behind, POSIX ones and an abstract socket
  * time: after
  * threat: survive
+ * held: A B
  */
 #include <fcntl.h>
 #include <sys/ipc.h>

@@ -1,7 +1,7 @@
 /* about: asks the kernel by sock_diag to destroy every connection that there is
  * time: others
  * threat: network
- * score: 0-right
+ * score: up to right
  */
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>

@@ -1,7 +1,7 @@
 /* about: stops its parent, which would tell the grader how it ended, and goes on as if nothing were
  * time: run
  * threat: kill
- * score: 0-right
+ * score: right
  */
 #include <signal.h>
 #include <unistd.h>

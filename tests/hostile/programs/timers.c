@@ -1,7 +1,7 @@
 /* about: floods itself with signals by timers, alarm() and setitimer()
  * time: run
  * threat: hang
- * score: 0-right
+ * score: right
  */
 #include <signal.h>
 #include <sys/time.h>

@@ -1,7 +1,6 @@
 /* about: leaks, but not where it notices valgrind
  * time: run
  * threat: detect
- * score: leaky
  * held: -
  */
 #include <valgrind/valgrind.h>

@@ -1,7 +1,6 @@
 /* about: leaks, and tells valgrind by its own requests to be silent
  * time: report
  * threat: forge
- * score: leaky
  */
 #include <valgrind/valgrind.h>
 @LEAKY@
