@@ -308,16 +308,23 @@ def _keep_last(results: tuple[LabResult, ...], order: grade.Order, sources: dict
 
 
 def _progress_of(results: tuple[LabResult, ...], writing: Writing) -> dict[str, int | None]:
-    """The last score of every lab, kept in build/ from grade to grade."""
+    """The last score of every lab, kept in build/ from grade to grade, also where two end at once."""
+    scores = {result.lab.id: result.score for result in results if result.score is not None}
+    with writing.keeping("the scores"), files.alone(PROGRESS.parent):
+        known = {**_scores_kept(), **scores}
+        files.write(PROGRESS, json.dumps(known))
+        return known
+    return {**_scores_kept(), **scores}
+
+
+def _scores_kept() -> dict[str, int | None]:
+    """Of every lab, None where it has none."""
     try:
         kept = json.loads(PROGRESS.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         kept = {}
-    known = {lab.id: score if isinstance(score := kept.get(lab.id), int) else None for lab in find_labs()}
-    known.update({result.lab.id: result.score for result in results if result.score is not None})
-    with writing.keeping("the scores"):
-        files.write(PROGRESS, json.dumps(known))
-    return known
+    scores = kept if isinstance(kept, dict) else {}
+    return {lab.id: score if isinstance(score := scores.get(lab.id), int) else None for lab in find_labs()}
 
 
 def _write_reports(options: argparse.Namespace, results: tuple[LabResult, ...], order: grade.Order,

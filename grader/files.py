@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,20 @@ def write(place: Path, text: str) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[other.write(rest):]
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While nobody else is here with that folder: for who reads a file in it and writes it anew. It is made where it is
+    missing; a file system without locks has none. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _replace(place: Path, data: bytes, mode: int) -> None:

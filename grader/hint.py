@@ -19,7 +19,7 @@ from typing import Any
 from . import guide, last
 from .catalog import KIT, CatalogError, Lab, Stage, find_labs
 from .command import Parser, complain
-from .files import write
+from .files import alone, write
 from .report.screen import Screen
 
 DONE, CANNOT, FAILED = 0, 2, 3
@@ -116,7 +116,8 @@ def _key(failed: dict[str, Any], test: dict[str, Any]) -> str:
 
 def _note(lab: Lab, failed: dict[str, Any], test: dict[str, Any], number: int) -> None:
     """So many hints were shown for this. Raises OSError."""
-    write(_memory(lab), json.dumps({**_shown(lab), _key(failed, test): number}) + "\n")
+    with alone(_memory(lab).parent):
+        write(_memory(lab), json.dumps({**_shown(lab), _key(failed, test): number}) + "\n")
 
 
 def hints_for(stage: Stage, cause: str | None) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ The floor is what no grade can do without: compile one student file, start an em
 memcheck a trivial program. Both are measured in one run, so the machine is the same; each figure is
 the median of five (make bench ROUNDS=N: of N; make bench BENCH=lab3: one lab). CPU is that of all processes together.
 
+What the sandbox costs a run of the student's program stands above the labs (make bench BENCH=runs: that alone).
+
 More rows a lab. What it costs to draw: the report on the terminal and the page, with all their ladders and plots, of
 the mutant in which most goes wrong; and its share of that grade. What `make watch` takes on a terminal, from a
 save to the first test's verdict and to the lab's whole result.
@@ -52,6 +54,7 @@ cli._show, cli._page, cli._grade_labs = timed(cli._show), timed(cli._page), grad
 cli.main(["grade", sys.argv[1], "--from", sys.argv[2], "--html", "page.html"])
 """
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
+RUNS = "runs"
 COMPILE = ["gcc", "-std=gnu11", "-g", "-O1", "-fno-optimize-sibling-calls", "-fno-omit-frame-pointer", "-pthread",
            "-Wall", "-Wextra"]
 MEMCHECK = ["valgrind", "-q", "--leak-check=full", "--track-fds=yes"]
@@ -114,6 +117,22 @@ def measure_floor(work: Path) -> Cost:
         show(name, cost)
     show("the floor", floor, floor)
     return floor
+
+
+def measure_runs(work: Path) -> None:
+    """A trivial program run as a student's is, in each tier by turns."""
+    run([*COMPILE, "-o", "trivial", str(HERE / "trivial.c")], work)
+    work.chmod(0o755)                   # each run may have a user of its own
+    done = subprocess.run([sys.executable, str(HERE / "runs.py"), str(work / "trivial"), str(20 * ROUNDS)],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"runs.py failed:\n{done.stderr}")
+    bare = None
+    for tier, *seconds in map(str.split, done.stdout.splitlines()):
+        cost = Cost(*map(float, seconds))
+        bare = bare or cost
+        more = f", {1000 * (cost.wall - bare.wall):.1f} ms more" if cost is not bare else ""
+        show(f"a run, sandbox {tier}{more}", cost)
 
 
 def copy_kit(to: Path) -> None:
@@ -197,15 +216,20 @@ def measure_watch(lab: Path, kit: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Prints the table, of all labs or of those named."""
+    """Prints the table, of all parts or of those named."""
     os.environ.pop("MAKEFLAGS", None)
+    wanted = sys.argv[1:] or [RUNS, *LABS]
     print(f"{'seconds, and multiples of the floor':<38} {'wall':>8} {'CPU':>8} {'wall':>7} {'CPU':>8}")
     with tempfile.TemporaryDirectory() as place:
+        if RUNS in wanted:
+            measure_runs(Path(place))
+        if wanted == [RUNS]:
+            return
         floor = measure_floor(Path(place))
         kit = Path(place) / "kit"
         copy_kit(kit)
         for lab in sorted((kit / "labs").glob("lab*_*/")):
-            if lab.name.partition("_")[0] in (sys.argv[1:] or LABS):
+            if lab.name.partition("_")[0] in wanted:
                 measure_lab(lab, kit, floor)
 
 
