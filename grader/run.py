@@ -269,7 +269,7 @@ class StudentRun:
         if data == b"x":
             self._broken = f"can't start the student's program: {self._last_words('stderr')}"
             return
-        if len(data) < 8:           # the launcher was killed: only a hostile program can do that, at tier "none"
+        if len(data) < 8:           # the launcher was killed: a hostile program of the same user can do that
             self.ended = Ended(None, signal.SIGKILL, 0)
             return
         raw, left_over = struct.unpack("2i", data)

@@ -43,7 +43,7 @@ PLAIN_UID = 60999                       # who has nothing else on this machine
 CANARY = "canary-4d1f0c77b2"            # in another submission
 SECRETS = (CANARY, "a signal that interrupts connect() makes it fail", "so that a mistake in one isn't counted in another",
            "CC_SECRET_IN_ENVIRONMENT")
-MEMORY_MB = 4096                        # what one grade may take at once
+MEMORY_MB = 512 + 3 * LABS["lab1"].limits.memory_mb     # of one grade: its first three runs begin at once
 STRETCH = 6                             # on a busy machine a grade may take so many times as long
 PROCESSES = 1500                        # where nothing else limits them, the machine is not the thing to test
 

@@ -38,21 +38,31 @@ def _number(text: str, name: str) -> int:
     return int(text.partition(f"{name}:")[2].split(maxsplit=1)[0]) if f"{name}:" in text else 0
 
 
-def private_memory() -> int:
-    """KiB of the processes here that lie in no file: what two share after a fork counts twice."""
-    found = 0
+def memory() -> int:
+    """KiB that the processes here have written to, and that their memory files hold: what two share may count twice."""
+    found, files = 0, {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                found += _number((folder / "status").read_text(errors="replace"), "RssAnon")
+                status = (folder / "status").read_text(errors="replace")
+                found += _number(status, "RssAnon") + _number(status, "RssShmem")
+                files.update(memory_files(folder / "fd"))
             except OSError:                 # it has gone
                 continue
+    return found + sum(files.values())
+
+
+def memory_files(descriptors: Path) -> dict[int, int]:
+    """The files of memfd_create() that a process has open: KiB by inode. Mapped or not."""
+    found = {}
+    for entry in os.scandir(descriptors):
+        try:
+            if os.readlink(entry.path).startswith("/memfd:"):
+                facts = os.stat(entry.path)
+                found[facts.st_ino] = facts.st_blocks // 2
+        except OSError:                     # it was closed
+            continue
     return found
-
-
-def shared_memory() -> int:
-    """KiB of this machine's memory files, mapped or not."""
-    return _number(Path("/proc/meminfo").read_text(), "Shmem")
 
 
 def running() -> float:
@@ -66,13 +76,12 @@ class Watch(threading.Thread):
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self._over = threading.Event()
-        self._before = shared_memory()
         self._memory = [0]
         self._running = [running()]
 
     def run(self) -> None:
         while not self._over.wait(0.05):
-            self._memory.append(private_memory() + max(0, shared_memory() - self._before))
+            self._memory.append(memory())
             self._running.append(running())
 
     def end(self) -> tuple[int, float]:

@@ -1,7 +1,7 @@
 /* about: takes processor time, descriptors and memory from its parent by prlimit(), and itself a better place by nice()
  * time: run
  * threat: kill
- * score: right
+ * score: up to right
  */
 #define _GNU_SOURCE
 #include <sched.h>
