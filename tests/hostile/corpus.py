@@ -44,6 +44,7 @@ CANARY = "canary-4d1f0c77b2"            # in another submission
 SECRETS = (CANARY, "a signal that interrupts connect() makes it fail", "so that a mistake in one isn't counted in another",
            "CC_SECRET_IN_ENVIRONMENT")
 MEMORY_MB = 512 + 3 * LABS["lab1"].limits.memory_mb     # of one grade: its first three runs begin at once
+OURS = ("TMPDIR", "PYTHONPYCACHEPREFIX")                # of the environment: places that another user can't have
 STRETCH = 6                             # on a busy machine a grade may take so many times as long
 PROCESSES = 1500                        # where nothing else limits them, the machine is not the thing to test
 
@@ -259,7 +260,7 @@ def grade(program: Program, place: Place) -> Result:
                            str(place.kit), "grade", program.lab.id, "--from", str(tree), "--sandbox", wish,
                            "--json", str(report)],
                           capture_output=True, text=True, timeout=seconds * STRETCH + 30,
-                          env={**{name: value for name, value in os.environ.items() if name != "TMPDIR"},
+                          env={**{name: value for name, value in os.environ.items() if name not in OURS},
                                "CC_SECRET": "CC_SECRET_IN_ENVIRONMENT"})
     assert done.stdout, f"{program.name}: {done.stderr}"
     seen = json.loads(done.stdout)
