@@ -55,7 +55,8 @@ def write_page(results: dict[tuple[str, str], Result]) -> None:
     if set(results) == set(ALL) and set(MODES) == set(table.COLUMNS) and not any(
             one.broken and PROGRAMS[name].holds_at(tier_of(mode)) for (name, mode), one in results.items()):
         bubblewrap = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
-        machine = f"Last on Linux {platform.release()} with bubblewrap {bubblewrap}."
+        kernel = ".".join(platform.release().split(".")[:2])
+        machine = f"Last on Linux {kernel} with bubblewrap {bubblewrap}."
         table.PAGE.write_text(table.draw(PROGRAMS, results, machine))
 
 
