@@ -10,6 +10,7 @@
     python3 -m grader annotate REPORT   GitHub annotations from a JSON report
     python3 -m grader fetch LIST --to DIR           clones the repositories of a class
     python3 -m grader class SUBMISSIONS --out OUT   grades a class
+    python3 -m grader similar SUBMISSIONS           pairs of submissions that share much
     python3 -m grader merge OUT... --out OUT        puts shards of a class together
     python3 -m grader handout, publish, unpublish   the students' kit, and solutions in it
     python3 -m grader gradescope                    an autograder for Gradescope
@@ -44,7 +45,7 @@ PROGRESS = KIT / "build" / "progress.json"
 OWN_TREE = KIT / "labs"
 OTHERS = {"peer": "peer_cli", "hint": "hint", "watch": "watch", "debug": "debug", "editors": "editors",
           "trace": "trace", "class": "classroom.command", "merge": "classroom.command:merge",
-          "fetch": "classroom.fetch", "handout": "classroom.course:hand_out",
+          "fetch": "classroom.fetch", "similar": "classroom.similar", "handout": "classroom.course:hand_out",
           "publish": "classroom.course:put_in", "unpublish": "classroom.course:take_out",
           "gradescope": "classroom.course:autograder"}
 GRADING = (["grade"], ["class"], ["merge"])     # worth doing to its end, whoever may still read what they print

@@ -31,6 +31,7 @@ find_missing() { # SET
     need procps /usr/bin/pgrep
     need iproute2 /usr/bin/ss
     need gdb /usr/bin/gdb
+    need similarity-tester /usr/bin/sim_c
     [ -e /usr/bin/chromium-browser ] || [ -e /usr/bin/google-chrome ] || need chromium /usr/bin/chromium
     [ "$1" = test ] && return
     need mypy /usr/bin/mypy
