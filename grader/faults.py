@@ -131,8 +131,8 @@ def _what(words: dict[str, str | None], names: tuple[str, ...], text: str) -> tu
         if name := words[action.name.lower()]:
             return action, _errno(name, text), 0
     if words["expires"]:
-        if not set(names) <= {*RECEIVING, *NAPPING}:
-            raise FaultError(f'"{text}": only calls that receive or sleep have a time limit of their own')
+        if not set(names) <= {*RECEIVING, *NAPPING, *GROUPS["poll"]}:
+            raise FaultError(f'"{text}": only calls that receive, poll or sleep have a time limit of their own')
         return Action.EXPIRES, 0, 0
     if words["returns"]:
         return Action.LINGERS, 0, 0

@@ -366,6 +366,24 @@ static bool has_time_limit(int fd)
            (limit.tv_sec != 0 || limit.tv_usec != 0);
 }
 
+/* Whether the call gives up by itself. */
+static bool is_limited(const struct recorded_call *call)
+{
+    switch (call->name) {
+    case CALL_poll:
+        return (int)hidden(call->args[2]) >= 0;
+    case CALL_epoll_wait:
+        return (int)hidden(call->args[3]) >= 0;
+    case CALL_ppoll:
+        return hidden(call->args[2]) != 0;
+    case CALL_select:
+    case CALL_pselect:
+        return hidden(call->args[4]) != 0;
+    default:
+        return call->fd == RECORDED_NO_FD || has_time_limit(call->fd);
+    }
+}
+
 static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
 {
     uint32_t bit = UINT32_C(1) << (fault - recorder->faults);
@@ -391,8 +409,8 @@ static void strike(struct visit *visit, const struct fault *fault, uint32_t nth)
         visit->call->faults |= bit;
         break;
     case FAULT_EXPIRES:
-        if (visit->call->fd == RECORDED_NO_FD || has_time_limit(visit->call->fd)) {
-            visit->refusal = visit->call->fd == RECORDED_NO_FD ? ETIMEDOUT : EAGAIN;
+        if (is_limited(visit->call)) {
+            visit->refusal = visit->call->flags & RECORDED_SOCKET ? EAGAIN : ETIMEDOUT;
             visit->refuser = bit;
         }
         break;
@@ -937,31 +955,58 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 /* Waiting */
 
+/* Where a fault says that the time is over the call gives 0. */
+static int leave_nap(struct visit *visit, int result)
+{
+    if (visit->refusal != ETIMEDOUT)
+        return leave_int(visit, result);
+    errno = visit->saved;
+    return leave_int(visit, 0);
+}
+
+static void clear(fd_set *set)
+{
+    if (set != NULL)
+        FD_ZERO(set);
+}
+
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     ENTER(poll, RECORDED_NO_FD, N(fds), N(count), N(timeout));
     note_data(&visit, fds, count * sizeof *fds);
-    return leave_int(&visit, MAKE(__real_poll(fds, count, timeout)));
+    int result = MAKE(__real_poll(fds, count, timeout));
+    for (nfds_t i = 0; visit.refusal == ETIMEDOUT && i < count; i++)
+        fds[i].revents = 0;
+    return leave_nap(&visit, result);
 }
 
 int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
     ENTER(ppoll, RECORDED_NO_FD, N(fds), N(count), N(timeout), N(mask));
     note_data(&visit, fds, count * sizeof *fds);
-    return leave_int(&visit, MAKE(__real_ppoll(fds, count, timeout, mask)));
+    int result = MAKE(__real_ppoll(fds, count, timeout, mask));
+    for (nfds_t i = 0; visit.refusal == ETIMEDOUT && i < count; i++)
+        fds[i].revents = 0;
+    return leave_nap(&visit, result);
 }
 
 int __wrap_select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)
 {
     ENTER(select, RECORDED_NO_FD, N(count), N(in), N(out), N(except), N(timeout));
-    return leave_int(&visit, MAKE(__real_select(count, in, out, except, timeout)));
+    int result = MAKE(__real_select(count, in, out, except, timeout));
+    if (visit.refusal == ETIMEDOUT)
+        clear(in), clear(out), clear(except);
+    return leave_nap(&visit, result);
 }
 
 int __wrap_pselect(int count, fd_set *in, fd_set *out, fd_set *except, const struct timespec *timeout,
                    const sigset_t *mask)
 {
     ENTER(pselect, RECORDED_NO_FD, N(count), N(in), N(out), N(except), N(timeout));
-    return leave_int(&visit, MAKE(__real_pselect(count, in, out, except, timeout, mask)));
+    int result = MAKE(__real_pselect(count, in, out, except, timeout, mask));
+    if (visit.refusal == ETIMEDOUT)
+        clear(in), clear(out), clear(except);
+    return leave_nap(&visit, result);
 }
 
 int __wrap_epoll_create1(int flags)
@@ -979,7 +1024,7 @@ int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
 int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
 {
     ENTER(epoll_wait, epoll, N(epoll), N(events), N(count), N(timeout));
-    return leave_int(&visit, MAKE(__real_epoll_wait(epoll, events, count, timeout)));
+    return leave_nap(&visit, MAKE(__real_epoll_wait(epoll, events, count, timeout)));
 }
 
 /* Threads and processes */
@@ -1055,15 +1100,6 @@ int __wrap_pthread_detach(pthread_t thread)
 }
 
 /* Sleeps, and waits for so long: recorded where a fault is about them, and no news elsewhere. */
-
-/* One whose time a fault calls over has slept. */
-static int leave_nap(struct visit *visit, int result)
-{
-    if (visit->refusal != ETIMEDOUT)
-        return leave_int(visit, result);
-    errno = visit->saved;
-    return leave_int(visit, 0);
-}
 
 unsigned __wrap_sleep(unsigned seconds)
 {

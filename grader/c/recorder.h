@@ -47,8 +47,8 @@ enum fault_action {
     FAULT_SHORTENS, /* at most `low` to `high` bytes reach the kernel, drawn for each call */
     FAULT_LEAVES,   /* a call that succeeds leaves `low` in errno */
     FAULT_WAITS,    /* the call isn't made before the grader sets `released` */
-    FAULT_EXPIRES,  /* a sleep is over at once, and so is a time limit, where the socket has one (SO_RCVTIMEO) */
-    FAULT_LINGERS,  /* the call is made; where it succeeds it doesn't return before the grader sets `released` */
+    FAULT_EXPIRES, /* a sleep is over at once; so is a time limit, where the call or its socket (SO_RCVTIMEO) has one */
+    FAULT_LINGERS, /* the call is made; where it succeeds it doesn't return before the grader sets `released` */
 };
 
 /* One fault. Of the calls in `calls`, made while armed, it strikes those whose number,

@@ -6,6 +6,7 @@ import errno
 import signal
 
 from ..evidence import Call, Evidence, RunSeen
+from ..faults import GROUPS
 from .base import (
     RECVS, Cause, Sure, after, all_own, at, cause, failed, function_of, is_own, own_calls, own_recvs, returned,
 )  # fmt: skip
@@ -81,14 +82,19 @@ def hangs_up(evidence: Evidence) -> Sure | None:
     return at(closes[0]) if hung_up and not others and not fails and not closes[0].faulted else None
 
 
-@cause(CAUSES, "time-limit", LAB, "lab5", text="The peer said nothing for a while, a time limit on recv() ran out (EAGAIN), and that was taken for "
-       "the end. A peer may be silent for as long as it likes: the end is 0.")
+@cause(CAUSES, "time-limit", LAB, "lab5", text="The peer said nothing for a while, a time limit ran out (recv() gives EAGAIN then, poll() 0), and that "
+       "was taken for the end. A peer may be silent for as long as it likes: the end is 0.")
 def time_limit(evidence: Evidence) -> Sure | None:
     for call in own_recvs(evidence):
         if failed(call) and call.errno == errno.EAGAIN and call.faulted is not None and "time limit" in call.faulted:
             rest = after(call, own_calls(evidence, "close", *RECVS))
             following = next((other for other in rest if other.fd == call.fd), None)
             if following is not None and following.name == "close":
+                return at(call)
+    for call in own_calls(evidence, *GROUPS["poll"]):
+        if call.result == 0 and call.faulted is not None and "time limit" in call.faulted:
+            rest = [other for other in after(call, own_calls(evidence, "close", *GROUPS["poll"], *RECVS)) if other.thread == call.thread]
+            if rest and rest[0].name == "close":
                 return at(call)
     return None
 

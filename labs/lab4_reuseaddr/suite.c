@@ -85,7 +85,8 @@ Test(closing, last_leaves_it_to_the_peer,
 Test(closing, first_listens_on,
      .description = "close_first() ends its own side and waits for the peer's: half the connection stays alive")
 {
-    struct run run = start_student(.function = "close_first", .faults = "recv 1 reaches its time limit");
+    struct run run = start_student(.function = "close_first",
+                                   .faults = "recv 1 reaches its time limit; poll 1 reaches its time limit");
     struct peer peer = peer_connects(run, "expect end; wait for go; send 1000 random bytes; close");
     wait_blocked(run, "recv");
     expect_ends(peer, "FIN_WAIT2", "CLOSE_WAIT");

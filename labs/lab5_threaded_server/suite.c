@@ -63,7 +63,7 @@ Test(threads, a_silent_one_blocks_nobody, .description = "a silent client keeps 
 /* As if hours had gone by, where the program has set a time limit. */
 Test(threads, silent_for_long, .description = "a client may keep silent for as long as it likes, and is then answered")
 {
-    struct run run = a_server_where("recv 1-3 reaches its time limit");
+    struct run run = a_server_where("recv 1-3 reaches its time limit; poll 1-3 reaches its time limit");
     struct peer client = peer_connects(run, "wait for go; " ECHO_ROUND);
     wait_connected(client);
     wait_settled(run);

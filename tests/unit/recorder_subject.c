@@ -291,6 +291,26 @@ static void naps(void)
     SHOW("sem_timedwait", sem_timedwait(&semaphore, &until));
 }
 
+/* Each is ready at once, but a fault may say that the time was over before. */
+static void limits(void)
+{
+    int ends[2];
+    fd_set in;
+    if (pipe(ends) == -1 || write(ends[1], "x", 1) != 1)
+        return;
+    struct pollfd one = {.fd = ends[0], .events = POLLIN, .revents = POLLHUP};
+    struct epoll_event event = {.events = EPOLLIN};
+    int epoll = epoll_create1(0);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &event);
+    FD_ZERO(&in);
+    FD_SET(ends[0], &in);
+    SHOW("poll", poll(&one, 1, 9999999));
+    SHOW("select", select(ends[0] + 1, &in, NULL, NULL, &(struct timeval){9999, 0}));
+    SHOW("epoll_wait", epoll_wait(epoll, &event, 1, 9999999));
+    SHOW("left", FD_ISSET(ends[0], &in) || one.revents != 0);
+    SHOW("for_ever", poll(&one, 1, -1));
+}
+
 static void short_naps(void)
 {
     SHOW("usleep", usleep(1));
@@ -370,6 +390,7 @@ static const struct {
     {"symbols", symbols},
     {"naps", naps},
     {"short_naps", short_naps},
+    {"limits", limits},
 };
 
 int main(int argc, char **argv)

@@ -34,6 +34,7 @@ POLLING = ("poll", "ppoll", "select", "pselect", "epoll_wait")
     ("close leaves errno EIO", Fault("", ("close",), False, Action.LEAVES, low=errno.EIO)),
     ("recv 1-3 reaches its time limit", Fault("", RECEIVING, True, Action.EXPIRES, 1, 3)),
     ("nap 1-9 reaches its time limit", Fault("", NAPPING, False, Action.EXPIRES, 1, 9)),
+    ("poll 1-3 reaches its time limit", Fault("", POLLING, False, Action.EXPIRES, 1, 3)),
     ("accept 2 waits", Fault("", ("accept", "accept4"), False, Action.WAITS, 2, 2)),
     ("close 1 returns late", Fault("", ("close",), False, Action.LINGERS, 1, 1)),
 ])
@@ -69,7 +70,7 @@ def test_no_words_are_no_faults(text: str) -> None:
     ("send takes at most 0 bytes", "at least 1 byte"),
     ("send takes 9 to 1 bytes", "the smaller number first"),
     ("send takes at most 9999999999 bytes", "at least 1 byte"),
-    ("send reaches its time limit", "only calls that receive or sleep"),
+    ("send reaches its time limit", "only calls that receive, poll or sleep"),
     ("close takes at most 7 bytes", "only calls that send or receive"),
     ("; ".join(["accept waits"] * 17), "17 faults are too many"),
 ])

@@ -358,6 +358,13 @@ def test_a_nap_is_over_at_once(subject: Program) -> None:
     assert [call.name for call in played.calls if call.faulted] == [*NAPPING]
 
 
+def test_a_time_limit_is_over_where_there_is_one(subject: Program) -> None:
+    played = subject.play("limits", "poll reaches its time limit")
+    assert [played.shown(name) for name in ("poll", "select", "epoll_wait", "for_ever")] == \
+        [[(0, UNTOUCHED)], [(0, UNTOUCHED)], [(0, UNTOUCHED)], [(1, UNTOUCHED)]]
+    assert played.shown("left") == [(0, UNTOUCHED)]
+
+
 def test_a_nap_is_no_news(subject: Program) -> None:
     played = subject.play("short_naps", "")
     assert played.shown("usleep") == [(0, UNTOUCHED)] and not played.named("usleep")
