@@ -28,6 +28,14 @@ class Queues:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A line that a function was called from."""
+
+    where: Location
+    inside: str | None              # the function that it stands in
+
+
+@dataclass(frozen=True)
 class Call:
     """One recorded call of the student's program."""
 
@@ -50,6 +58,8 @@ class Call:
     site: int                       # the return address, relative to the program
     where: Location | None
     inside: str | None = None       # the function that it stands in
+    callers: tuple[int, ...] = ()   # return addresses of that function and its callers, as `site`
+    via: tuple[Frame, ...] = ()     # and their lines, the nearest first
     queues: Queues | None = None    # of its connection, right after it (close: before); only in labs that ask for it
 
 

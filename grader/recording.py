@@ -14,13 +14,13 @@ import re
 import socket
 import struct
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from . import spawn
 from .calls import ARGUMENTS, CALLS, MARKS, SYMBOLS
-from .evidence import Call, Location, Queues
+from .evidence import Call, Frame, Location, Queues
 from .faults import MOST_FAULTS, Action, Fault, parse_faults
 from .standing import Standing, Text, as_words, sites
 
@@ -28,10 +28,10 @@ VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names th
 RECORDERS_FILES = ("recorder.c", "races.c")
 WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
-_MAGIC, _VERSION = 0x6B636F73, 4
+_MAGIC, _VERSION = 0x6B636F73, 5
 _HEADER = struct.Struct("=IIIIIIQQ")
 _FAULT = struct.Struct("=QIIIIIIII")
-_SLOT = struct.Struct("=IBBBBiiIiqq5qqQQI28s32s20s4x")
+_SLOT = struct.Struct("=IBBBBiiIiqq5qqQQ3QI28s32s20s4x")
 _HELD = struct.Struct("=5i")
 _STRUCK = struct.Struct("=QQQ512s8192s")    # the signal, where the program lies, where it was struck, frames, the stack
 _RELEASED, _QUEUES_AT, _TOTAL = 16, 20, 32          # offsets in the header
@@ -146,7 +146,7 @@ class Recording:
 
 def _decode(index: int, slot: bytes, faults: tuple[Fault, ...]) -> Call | None:
     (state, name, flags, arg_count, data_length, thread, fd, struck, error, began, ended,
-     *args, result, site, size, address_length, address, data, held) = _SLOT.unpack(slot)
+     *args, result, site, size, caller, second, third, address_length, address, data, held) = _SLOT.unpack(slot)
     if state not in (_ENTERED, _RETURNED) or name >= len(CALLS) or ARGUMENTS.get(CALLS[name], arg_count) != arg_count:
         return None
     family, shown = _address(address[:address_length])
@@ -158,6 +158,7 @@ def _decode(index: int, slot: bytes, faults: tuple[Fault, ...]) -> Call | None:
         size=size if flags & _SIZE else None,
         faulted="; ".join(fault.text for bit, fault in enumerate(faults) if struck >> bit & 1) or None,
         given=bool(flags & _GIVEN), socket=bool(flags & _SOCKET), site=site, where=None,
+        callers=tuple(place for place in (caller, second, third) if place),
         queues=Queues(*_HELD.unpack(held)) if flags & _QUEUES else None)
 
 
@@ -177,10 +178,16 @@ def _address(raw: bytes) -> tuple[int | None, str | None]:
 def resolve(calls: Iterable[Call], program: Path) -> tuple[Call, ...]:
     """The calls with their source lines, as far as the program's debugging information knows them."""
     calls = tuple(calls)
-    places = _locate(sorted({call.site for call in calls}), program)
-    nowhere = (None, None)
-    return tuple(replace(call, where=where, inside=inside) for call in calls
-                 for where, inside in [next(iter(places.get(call.site, ())), nowhere)])
+    places = _locate(sorted({site for call in calls for site in (call.site, *call.callers)}), program)
+    return tuple(_placed(call, places) for call in calls)
+
+
+def _placed(call: Call, places: Mapping[int, Sequence[Place]]) -> Call:
+    """The call with its line, and with those that its function was called from."""
+    frames = [place for site in (call.site, *call.callers) for place in places.get(site, ())]
+    if not places.get(call.site):
+        return call
+    return replace(call, where=frames[0][0], inside=frames[0][1], via=tuple(Frame(*frame) for frame in frames[1:]))
 
 
 def locate(wanted: Sequence[int], program: Path) -> dict[int, tuple[Location, str | None]]:

@@ -275,6 +275,8 @@ static int64_t now(void)
 
 /* The start of a call, and its faults */
 
+enum { DEEPEST_STACK = (8 << 20) / sizeof(uintptr_t) };
+
 static struct recorded_call *take_slot(struct visit *visit)
 {
     uint64_t index = atomic_fetch_add(&recorder->total, 1);
@@ -447,8 +449,24 @@ static void note_queues(struct recorded_call *call)
     errno = saved;
 }
 
-static void enter(struct visit *visit, enum call_name name, int fd, const void *return_address, size_t arg_count,
-                  const int64_t *args)
+/* Who called the function that makes the call: the student's code keeps frame pointers. */
+static void note_callers(struct recorded_call *call, const uintptr_t *frame)
+{
+    uintptr_t next[2];
+    if (peek(next, frame, sizeof next) < sizeof next)
+        return;
+    for (size_t i = 0; i < RECORDED_CALLERS; i++) {
+        const uintptr_t *outer = (const uintptr_t *)next[0];
+        if (outer <= frame || outer > frame + DEEPEST_STACK || peek(next, outer, sizeof next) < sizeof next)
+            return;
+        call->callers[i] = next[1] - 1 - load_base;
+        frame = outer;
+    }
+}
+
+/* frame: of the wrapper, which the student's function called. */
+static void enter(struct visit *visit, enum call_name name, int fd, const void *return_address, const void *frame,
+                  size_t arg_count, const int64_t *args)
 {
     QUIET;
     *visit = (struct visit){.saved = errno, .limit = SIZE_MAX};
@@ -463,6 +481,8 @@ static void enter(struct visit *visit, enum call_name name, int fd, const void *
         call->args[i] = hidden(args[i]);
     call->site = (uintptr_t)return_address - 1 - load_base;
     call->began = now();
+    if (armed)
+        note_callers(call, frame);
     if (armed)
         find_faults(visit);
     if (name == CALL_close)
@@ -499,10 +519,10 @@ static bool proceed(struct visit *visit)
 
 /* What a wrapper below is made of. ENTER takes the slot; N is an argument as a number;
    MAKE makes the call, or -1 and errno where a fault says so. */
-#define ENTER(name, fd, ...)                                                                                          \
-    struct visit visit;                                                                                               \
-    enter(&visit, CALL_##name, (fd), __builtin_return_address(0), sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), \
-          (int64_t[]){__VA_ARGS__})
+#define ENTER(name, fd, ...)                                                                  \
+    struct visit visit;                                                                       \
+    enter(&visit, CALL_##name, (fd), __builtin_return_address(0), __builtin_frame_address(0), \
+          sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), (int64_t[]){__VA_ARGS__})
 #define N(argument) ((int64_t)(argument))
 #define MAKE(real_call) (proceed(&visit) ? LOUDLY(real_call) : -1)
 #define LOUDLY(real_call)               \

@@ -31,10 +31,11 @@
 
 enum {
     RECORDER_MAGIC = 0x6b636f73, /* "sock" */
-    RECORDER_VERSION = 4,
+    RECORDER_VERSION = 5,
     RECORDER_FAULTS = 16,  /* entries in the header's table */
     RECORDED_ARGS = 5,     /* arguments kept of a call */
     RECORDED_ADDRESS = 28, /* bytes kept of an address: a sockaddr_in6 */
+    RECORDED_CALLERS = 3,  /* callers kept of the function that makes a call */
     RECORDED_DATA = 32,    /* bytes kept of what was sent, received or set */
     CRASH_FRAMES = 64,     /* kept of those that a signal struck */
     CRASH_STACK = 8192,    /* bytes kept of the stack there */
@@ -96,8 +97,9 @@ struct recorded_call {
     int64_t ended;
     int64_t args[RECORDED_ARGS]; /* the complements (~) of those in the call; signal, sigaction: see recorder.c */
     int64_t result;
-    uint64_t site; /* the calling instruction, as addr2line counts */
-    uint64_t size; /* bytes asked for; accept, get…name, getsockopt: the length passed in */
+    uint64_t site;                      /* the calling instruction, as addr2line counts */
+    uint64_t size;                      /* bytes asked for; accept, get…name, getsockopt: the length passed in */
+    uint64_t callers[RECORDED_CALLERS]; /* where they go on, as addr2line counts; 0: unknown */
     uint32_t address_length;
     unsigned char address[RECORDED_ADDRESS]; /* a sockaddr, passed in or handed out */
     unsigned char data[RECORDED_DATA];       /* the first bytes sent, received, set, or of the text */
@@ -124,7 +126,7 @@ struct recorder {
 };
 
 _Static_assert(sizeof(struct fault) == 40, "recording.py counts on it");
-_Static_assert(sizeof(struct recorded_call) == 192, "recording.py counts on it");
+_Static_assert(sizeof(struct recorded_call) == 216, "recording.py counts on it");
 _Static_assert(sizeof(struct recorder) == 9408, "recording.py counts on it");
 
 /* Arms the faults (on != 0) or disarms them; armed from the start. A probe arms around

@@ -69,9 +69,11 @@ class Delivery:
 
 
 def seen_at(call: Call, function: str) -> Sure:
-    """Sure, at this call's line; at no line where the call stands in another of the functions, which this one
-    uses: it did its part, and the mistake is in what was made of its answer."""
-    return Sure() if call.inside in FUNCTIONS and call.inside != function else at(call)
+    """Sure, at this call's line. Where the call stands in another of the functions, which this one uses, at the line
+    that uses it: the other did its part, and the mistake is in what was made of its answer."""
+    if call.inside not in FUNCTIONS or call.inside == function:
+        return at(call)
+    return Sure(next((frame.where for frame in call.via if frame.inside == function), None))
 
 
 def peeks(call: Call) -> bool:
