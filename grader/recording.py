@@ -28,13 +28,13 @@ VARIABLE = "SOCKLAB_RECORD"             # the environment variable that names th
 RECORDERS_FILES = ("recorder.c", "races.c")
 WRAPPED: tuple[str, ...] = tuple(name for name in CALLS if name not in MARKS)
 
-_MAGIC, _VERSION = 0x6B636F73, 5
-_HEADER = struct.Struct("=IIIIIIQQ")
+_MAGIC, _VERSION = 0x6B636F73, 6
+_HEADER = struct.Struct("=IIIIIIQQQ")
 _FAULT = struct.Struct("=QIIIIIIII")
 _SLOT = struct.Struct("=IBBBBiiIiqq5qqQQ3QI28s32s20s4x")
 _HELD = struct.Struct("=5i")
 _STRUCK = struct.Struct("=QQQ512s8192s")    # the signal, where the program lies, where it was struck, frames, the stack
-_RELEASED, _QUEUES_AT, _TOTAL = 16, 20, 32          # offsets in the header
+_RELEASED, _QUEUES_AT, _TOTAL, _MOVED = 16, 20, 32, 40      # offsets in the header
 _SEEN = 36                              # offset in a fault: what stands before it never changes
 _STRUCK_AT = _HEADER.size + MOST_FAULTS * _FAULT.size
 _SLOTS = _STRUCK_AT + _STRUCK.size
@@ -87,7 +87,7 @@ class Recording:
         # Without the seals a program could shrink the file, and reading it would kill the grader.
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
         memory = mmap.mmap(fd, size)
-        _HEADER.pack_into(memory, 0, _MAGIC, _VERSION, capacity, _NOBODY_YET, 0, queues, seed % 2**64, 0)
+        _HEADER.pack_into(memory, 0, _MAGIC, _VERSION, capacity, _NOBODY_YET, 0, queues, seed % 2**64, 0, 0)
         for index, fault in enumerate(table):
             _FAULT.pack_into(memory, _HEADER.size + index * _FAULT.size, fault.mask, fault.action,
                              fault.sockets_only, fault.first, fault.last, fault.every, fault.low, fault.high, 0)
@@ -97,6 +97,11 @@ class Recording:
     def total(self) -> int:
         """The calls made so far, kept or not."""
         return int.from_bytes(self._memory[_TOTAL:_TOTAL + 8], "little")
+
+    @property
+    def moved(self) -> int:
+        """The bytes that the program has sent and received so far."""
+        return int.from_bytes(self._memory[_MOVED:_MOVED + 8], "little")
 
     def calls(self) -> tuple[Call, ...]:
         """The calls kept so far, in the order in which they began."""

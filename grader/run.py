@@ -40,6 +40,7 @@ PIPE_BYTES, MOST_PIPE_BYTES = 1 << 16, 1 << 20     # what a pipe holds before an
 MAX_READ = 1 << 20                                  # of standard output, as evidence
 SIGN_SECONDS = 8                                    # for the sandbox to begin, which takes 5 ms
 TROUBLE = KIT / "build" / "trouble.log"
+PATIENCE = 4                                        # times the limit of processor time, while bytes move
 BACKSTOP_CPU = 60                                   # the watch in scene.py is stricter by far
 
 
@@ -141,6 +142,7 @@ class StudentRun:
         self.programs = programs
         self.pid = 0
         self.ended: Ended | None = None
+        self._moved, self._moved_at = 0, 0.0    # bytes, and the processor time used when they were last seen to grow
         self._broken = ""                   # why it never began, the grader's failure
         self._lock = threading.Lock()
         self._closed = False
@@ -305,10 +307,14 @@ class StudentRun:
         """Processor time used so far by the program and the processes that it started, 0 once it has ended."""
         return 0.0 if self.ended else sum(kernel.cpu_seconds(pid) for pid in kernel.family(self.process.pid))
 
-    @property
-    def cpu_limit(self) -> float:
-        """Processor time that a right program doesn't need."""
-        return scaled(self.limits.valgrind_seconds if self.request.tool else self.limits.cpu_seconds)
+    def runs_on(self) -> bool:
+        """Whether it has used more processor time than a right program needs. While bytes move it is given more, but not
+        without end: a byte a call is slow, and right."""
+        used, moved = self.cpu_seconds(), self.recording.moved
+        limit = scaled(self.limits.valgrind_seconds if self.request.tool else self.limits.cpu_seconds)
+        if moved != self._moved:
+            self._moved, self._moved_at = moved, used
+        return used > min(self._moved_at + limit, PATIENCE * limit)
 
     def sleeps_in(self, call: str) -> bool:
         """Whether a thread sleeps in this call, or in poll() and its like, which may stand before it."""

@@ -5,7 +5,7 @@ known from the kernel, not from a clock, so that a loaded machine changes no ver
   ended   no program of the scene runs, and every peer is at rest;
   stuck   every thread of the program sleeps in a call that only somebody else can end, and every peer
           is at rest: each waits for the other, for ever;
-  busy    it has used more processor time than a right program needs;
+  busy    it has used more processor time than a right program needs, and moved no byte meanwhile, or far more;
   idle    it has slept on timers for idle_seconds while nobody else had anything to do;
   still   it has slept, and with it all that it started, for STILL_SECONDS without waking once, and no peer has
           anything to do: what is on its way comes again and again, and finds no room.
@@ -126,7 +126,7 @@ class Watch:
         if self._scene.spent > scaled(BACKSTOP_SECONDS):
             return CannotHappen(live[0] if live else None, Trouble("slow", None, None))
         for run in live:
-            if run.cpu_seconds() > run.cpu_limit:
+            if run.runs_on():
                 return CannotHappen(run, Trouble("busy", None, None))
         return self._look_at_sleep(live, min(since, 0.05), now) or self._look_at_stillness(live, now)
 

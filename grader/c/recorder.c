@@ -449,15 +449,32 @@ static void note_queues(struct recorded_call *call)
     errno = saved;
 }
 
+/* The two words at the foot of a frame. A page of the thread's stack that was there once stays there,
+   and isn't asked for again: to peek() is to call the kernel. */
+static bool read_frame(uintptr_t words[2], const uintptr_t *frame)
+{
+    enum { PAGE = 4096, PAGES = 4 };
+    static _Thread_local uintptr_t known[PAGES];
+    size_t size = 2 * sizeof *words;
+    uintptr_t page = (uintptr_t)frame / PAGE, *place = &known[page % PAGES];
+    if ((uintptr_t)frame % PAGE > PAGE - size)
+        return peek(words, frame, size) == size;
+    if (*place != page && peek(words, frame, size) < size)
+        return false;
+    *place = page;
+    memcpy(words, frame, size);
+    return true;
+}
+
 /* Who called the function that makes the call: the student's code keeps frame pointers. */
 static void note_callers(struct recorded_call *call, const uintptr_t *frame)
 {
     uintptr_t next[2];
-    if (peek(next, frame, sizeof next) < sizeof next)
+    if (!read_frame(next, frame))
         return;
     for (size_t i = 0; i < RECORDED_CALLERS; i++) {
         const uintptr_t *outer = (const uintptr_t *)next[0];
-        if (outer <= frame || outer > frame + DEEPEST_STACK || peek(next, outer, sizeof next) < sizeof next)
+        if (outer <= frame || outer > frame + DEEPEST_STACK || !read_frame(next, outer))
             return;
         call->callers[i] = next[1] - 1 - load_base;
         frame = outer;
@@ -481,7 +498,7 @@ static void enter(struct visit *visit, enum call_name name, int fd, const void *
         call->args[i] = hidden(args[i]);
     call->site = (uintptr_t)return_address - 1 - load_base;
     call->began = now();
-    if (armed)
+    if (armed && call != &visit->spare)
         note_callers(call, frame);
     if (armed)
         find_faults(visit);
@@ -655,6 +672,7 @@ static ssize_t leave_parts(struct visit *visit, ssize_t moved, const struct iove
 {
     struct recorded_call *call = visit->call;
     size_t left = moved > 0 ? (size_t)moved : 0;
+    atomic_fetch_add(&recorder->moved, left);
     if (left > RECORDED_DATA)
         left = RECORDED_DATA;
     for (size_t i = 0; i < count && left > 0; i++) {

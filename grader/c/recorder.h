@@ -31,7 +31,7 @@
 
 enum {
     RECORDER_MAGIC = 0x6b636f73, /* "sock" */
-    RECORDER_VERSION = 5,
+    RECORDER_VERSION = 6,
     RECORDER_FAULTS = 16,  /* entries in the header's table */
     RECORDED_ARGS = 5,     /* arguments kept of a call */
     RECORDED_ADDRESS = 28, /* bytes kept of an address: a sockaddr_in6 */
@@ -116,6 +116,7 @@ struct recorder {
     uint32_t wants_queues;     /* the queues of connections are noted at their calls */
     uint64_t seed;             /* what the numbers of bytes are drawn from */
     _Atomic uint64_t total;    /* calls made so far: the next slot's index */
+    _Atomic uint64_t moved;    /* bytes sent and received so far: a slow program still gets somewhere */
     struct fault faults[RECORDER_FAULTS];
     uint64_t struck;                     /* the signal that ended the program, 0 where none was seen */
     uint64_t load_base;                  /* where the program lies in its memory */
@@ -127,7 +128,7 @@ struct recorder {
 
 _Static_assert(sizeof(struct fault) == 40, "recording.py counts on it");
 _Static_assert(sizeof(struct recorded_call) == 216, "recording.py counts on it");
-_Static_assert(sizeof(struct recorder) == 9408, "recording.py counts on it");
+_Static_assert(sizeof(struct recorder) == 9416, "recording.py counts on it");
 
 /* Arms the faults (on != 0) or disarms them; armed from the start. A probe arms around
    the contract function that it calls, so that its own calls are neither struck nor

@@ -240,7 +240,7 @@ SIZE = recording._SLOTS + 64 * recording._SLOT.size
 
 
 def a_recording() -> bytes:
-    header = recording._HEADER.pack(recording._MAGIC, recording._VERSION, 64, 1, 0, 0, 7, 9)
+    header = recording._HEADER.pack(recording._MAGIC, recording._VERSION, 64, 1, 0, 0, 7, 9, 0)
     slot = recording._SLOT.pack(2, 1, 1, 3, 5, 1, 4, 0, 0, 100, 200, 1, 2, 3, 4, 5, 7, 0x1234, 5, 0x1200, 0x1100, 0, 16,
                                 b"\2\0\x1f\x90\x7f\0\0\1", b"hello", bytes(20))
     return (header.ljust(recording._SLOTS, b"\0") + slot * 9).ljust(SIZE, b"\0")
