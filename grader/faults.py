@@ -17,7 +17,7 @@ from enum import IntEnum
 from .calls import CALLS
 
 SENDING = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev")
-RECEIVING = ("recv", "read", "recvfrom", "recvmsg", "readv")
+RECEIVING = ("recv", "read", "recvfrom", "recvmsg", "recvmmsg", "readv")
 NAPPING = ("sleep", "usleep", "nanosleep", "pthread_cond_timedwait", "sem_timedwait")
 GROUPS = {
     "send": SENDING,

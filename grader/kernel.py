@@ -523,6 +523,7 @@ _CALLS = {  # name: number on x86_64, on aarch64
     "recvfrom": (45, 207),
     "recvmsg": (47, 212),
     "recvmmsg": (299, 243),
+    "splice": (275, 76),
     "futex": (202, 98),
     "vfork": (58, None),
     "clone": (56, 220),
@@ -570,11 +571,11 @@ def _futex(thread: Thread) -> bool:
     return thread.args[1] & 0x7F in waits and thread.args[3] == 0
 
 
-def _without(option: int) -> Callable[[Thread], bool]:
-    """For a call on a descriptor: no time-out was set on the socket, and it is no timer."""
+def _without(option: int, position: int = 0) -> Callable[[Thread], bool]:
+    """For a call on a descriptor: no time-out was set on the socket, and it is no timer. position: of the descriptor."""
 
     def rule(thread: Thread) -> bool:
-        fd = thread.args[0] & 0xFFFFFFFF
+        fd = thread.args[position] & 0xFFFFFFFF
         try:
             link = os.readlink(f"/proc/{thread.pid}/fd/{fd}")  # this one alone: hundreds of threads ask
         except GONE:
@@ -591,14 +592,16 @@ def _without(option: int) -> Callable[[Thread], bool]:
 
 
 _reads, _writes = _without(socket.SO_RCVTIMEO), _without(socket.SO_SNDTIMEO)
+_splices_to = _without(socket.SO_SNDTIMEO, 2)
 _FOREVER: dict[str, Callable[[Thread], bool]] = {
-    **dict.fromkeys(("read", "readv", "accept", "accept4", "recvfrom", "recvmsg"), _reads),
+    **dict.fromkeys(("read", "readv", "accept", "accept4", "recvfrom", "recvmsg", "recvmmsg"), _reads),
     **dict.fromkeys(("write", "writev", "connect", "sendto", "sendmsg", "sendmmsg", "sendfile"), _writes),
     **dict.fromkeys(("pause", "rt_sigsuspend", "wait4", "waitid"), _always),
     "poll": _negative(2),
     **dict.fromkeys(("epoll_wait", "epoll_pwait"), _negative(3)),
     **dict.fromkeys(("ppoll", "rt_sigtimedwait"), _null(2)),
-    **dict.fromkeys(("select", "pselect6", "recvmmsg"), _null(4)),
+    **dict.fromkeys(("select", "pselect6"), _null(4)),
+    "splice": lambda thread: _reads(thread) and _splices_to(thread),
     "epoll_pwait2": _null(3),
     "futex": _futex,
 }

@@ -32,9 +32,9 @@ KIT_DESCRIPTORS = frozenset({REPORT_FD, RECORD_FD, LOG_FD})
 POLLS = frozenset({"poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2"})
 SLEEPS = {                                          # what the kernel calls what a program calls
     "accept": frozenset({"accept", "accept4"}),
-    "recv": frozenset({"recvfrom", "recvmsg", "read", "readv"}),
+    "recv": frozenset({"recvfrom", "recvmsg", "recvmmsg", "read", "readv", "splice"}),
     "read": frozenset({"read", "readv"}),
-    "send": frozenset({"sendto", "sendmsg", "sendmmsg", "write", "writev"}),
+    "send": frozenset({"sendto", "sendmsg", "sendmmsg", "write", "writev", "sendfile", "splice"}),
 }
 PIPE_BYTES, MOST_PIPE_BYTES = 1 << 16, 1 << 20     # what a pipe holds before anybody reads, and can be made to hold
 MAX_READ = 1 << 20                                  # of standard output, as evidence

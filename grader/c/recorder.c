@@ -922,6 +922,33 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *message, int flags)
     return leave_parts(&visit, got, vector.parts, stored(vector.count, flags));
 }
 
+/* The others of its messages: as many as come. 0 where none did: then the first one counts all the same. */
+static int receive_on(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+    int saved = errno;
+    int more = count > 0 ? LOUDLY(__real_recvmmsg(fd, messages, count, flags, timeout)) : 0;
+    errno = saved;
+    return more == -1 ? 0 : more;
+}
+
+/* Asks for the first message alone where that is enough for the caller: the kernel too may have fewer. */
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+    ENTER(recvmmsg, fd, N(fd), N(messages), N(count), N(flags), N(timeout));
+    if (count == 0)
+        return leave_int(&visit, MAKE(__real_recvmmsg(fd, messages, count, flags, timeout)));
+    struct vector vector;
+    struct msghdr copy, *ours = allow_message(&visit, &vector, &messages[0].msg_hdr, &copy);
+    ssize_t got = MAKE(__real_recvmsg(fd, ours, flags & ~MSG_WAITFORONE));
+    int received = got == -1 ? -1 : 1;
+    if (got != -1)
+        messages[0].msg_len = (unsigned)got;
+    if (got > 0 && (flags & MSG_WAITFORONE) == 0)
+        received += receive_on(fd, messages + 1, count - 1, flags, timeout);
+    leave_parts(&visit, got, vector.parts, stored(vector.count, flags));
+    return received;
+}
+
 ssize_t __wrap_readv(int fd, const struct iovec *parts, int count)
 {
     ENTER(readv, fd, N(fd), N(parts), N(count));

@@ -123,7 +123,7 @@ def _signal(number: int) -> str:
 
 def _transfer(call: Call) -> tuple[str, ...]:
     short = f"{call.fd}, …"
-    lists = ("sendmsg", "sendmmsg", "recvmsg", "writev", "readv")
+    lists = ("sendmsg", "sendmmsg", "recvmsg", "recvmmsg", "writev", "readv")
     plain = short if call.size is None or call.name in lists else f"{short}, {call.size}"
     flags = message_flags(call)
     return plain + (f", {flags}" if flags else ""), plain, short
@@ -131,7 +131,7 @@ def _transfer(call: Call) -> tuple[str, ...]:
 
 def message_flags(call: Call) -> str:
     """ "MSG_DONTWAIT", "" where there is none."""
-    at = {"send": 3, "sendto": 3, "recv": 3, "recvfrom": 3, "sendmsg": 2, "recvmsg": 2}.get(call.name)
+    at = {"send": 3, "sendto": 3, "recv": 3, "recvfrom": 3, "sendmsg": 2, "recvmsg": 2, "sendmmsg": 3, "recvmmsg": 3}.get(call.name)
     return _flags(call.args[at], _MESSAGE_FLAGS) if at is not None and at < len(call.args) else ""
 
 

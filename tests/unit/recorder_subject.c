@@ -108,6 +108,9 @@ static void short_counts(void)
     SHOW("recvmsg", recvmsg(pair[1], &received, 0));
     printf("flags %d 0\n", received.msg_flags);
     printf("list %zu %zu\n", places[0].iov_len, places[1].iov_len);
+    struct mmsghdr two[2] = {{.msg_hdr = received}, {.msg_hdr = received}};
+    SHOW("recvmmsg", recvmmsg(pair[1], two, 2, MSG_WAITFORONE, NULL));
+    SHOW("message", (long)two[0].msg_len);
     SHOW("recvfrom", recvfrom(pair[1], in, sizeof in, 0, NULL, NULL));
     SHOW("read", read(pair[1], in, sizeof in));
     int file = open("/dev/zero", O_RDONLY);

@@ -247,6 +247,7 @@ def test_fewer_bytes_reach_the_kernel(subject: Program) -> None:
         ("write", "sendto", "writev", "sendmsg"), 7)
     assert {name: results[name] for name in ("recv", "readv", "recvmsg", "recvfrom", "read")} == dict.fromkeys(
         ("recv", "readv", "recvmsg", "recvfrom", "read"), 3)
+    assert (results["recvmmsg"], results["message"]) == (1, 3)
     assert results["file"] == 100
     assert '"345" 0 0' in played.output
     assert played.shown("flags") == [(0, 0)]
