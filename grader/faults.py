@@ -16,8 +16,8 @@ from enum import IntEnum
 
 from .calls import CALLS
 
-SENDING = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev")
-RECEIVING = ("recv", "read", "recvfrom", "recvmsg", "recvmmsg", "readv")
+SENDING = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev", "sendfile", "splice")
+RECEIVING = ("recv", "read", "recvfrom", "recvmsg", "recvmmsg", "readv", "splice_in")
 NAPPING = ("sleep", "usleep", "nanosleep", "pthread_cond_timedwait", "sem_timedwait")
 GROUPS = {
     "send": SENDING,

@@ -41,6 +41,7 @@ MAX_READ = 1 << 20                                  # of standard output, as evi
 SIGN_SECONDS = 8                                    # for the sandbox to begin, which takes 5 ms
 TROUBLE = KIT / "build" / "trouble.log"
 PATIENCE = 4                                        # times the limit of processor time, while bytes move
+SLOWLY_MOVED = 1 << 18                              # bytes: who moves more isn't slow for moving one a call
 BACKSTOP_CPU = 60                                   # the watch in scene.py is stricter by far
 
 
@@ -308,9 +309,9 @@ class StudentRun:
         return 0.0 if self.ended else sum(kernel.cpu_seconds(pid) for pid in kernel.family(self.process.pid))
 
     def runs_on(self) -> bool:
-        """Whether it has used more processor time than a right program needs. While bytes move it is given more, but not
-        without end: a byte a call is slow, and right."""
-        used, moved = self.cpu_seconds(), self.recording.moved
+        """Whether it has used more processor time than a right program needs. While the first bytes move it is given more,
+        but not without end: a byte a call is slow, and right."""
+        used, moved = self.cpu_seconds(), min(self.recording.moved, SLOWLY_MOVED)
         limit = scaled(self.limits.valgrind_seconds if self.request.tool else self.limits.cpu_seconds)
         if moved != self._moved:
             self._moved, self._moved_at = moved, used

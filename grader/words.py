@@ -67,7 +67,7 @@ def return_of(run: StudentRun) -> str:
 
 KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pselect6": "select", "ppoll": "poll",
                  "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep", "wait4": "wait",
-                 "rt_sigtimedwait": "sigwait"}
+                 "rt_sigtimedwait": "sigwait", "splice_in": "splice"}
 
 
 WAITED = "still waited for "

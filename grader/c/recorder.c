@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -956,6 +957,53 @@ ssize_t __wrap_readv(int fd, const struct iovec *parts, int count)
     allow_parts(&visit, &vector, parts, (size_t)count);
     ssize_t got = MAKE(__real_readv(fd, vector.parts, (int)vector.count));
     return leave_parts(&visit, got, vector.parts, vector.count);
+}
+
+/* Bytes that no memory of the program's holds */
+
+static ssize_t leave_unseen(struct visit *visit, ssize_t moved)
+{
+    return leave_parts(visit, moved, NULL, 0);
+}
+
+static ssize_t send_file(struct visit *visit, int out, int in, off_t *offset, size_t size)
+{
+    size_t most = allow(visit, size);
+    return leave_unseen(visit, proceed(visit) ? LOUDLY(__real_sendfile(out, in, offset, most)) : -1);
+}
+
+ssize_t __wrap_sendfile(int out, int in, off_t *offset, size_t size)
+{
+    ENTER(sendfile, out, N(out), N(in), N(offset), N(size));
+    return send_file(&visit, out, in, offset, size);
+}
+
+ssize_t __wrap_sendfile64(int out, int in, off64_t *offset, size_t size)
+{
+    ENTER(sendfile, out, N(out), N(in), N(offset), N(size));
+    return send_file(&visit, out, in, offset, size);
+}
+
+static ssize_t splice_on(struct visit *visit, int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size,
+                         unsigned flags)
+{
+    size_t most = allow(visit, size);
+    bool passed = proceed(visit);
+    return leave_unseen(visit, passed ? LOUDLY(__real_splice(in, in_offset, out, out_offset, most, flags)) : -1);
+}
+
+/* One end is a pipe: it sends or receives, as the other one says. */
+ssize_t __wrap_splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size, unsigned flags)
+{
+    int saved = errno;
+    bool receives = is_socket(in);
+    errno = saved;
+    if (receives) {
+        ENTER(splice_in, in, N(in), N(out), N(size), N(flags));
+        return splice_on(&visit, in, in_offset, out, out_offset, size, flags);
+    }
+    ENTER(splice, out, N(in), N(out), N(size), N(flags));
+    return splice_on(&visit, in, in_offset, out, out_offset, size, flags);
 }
 
 /* Descriptors */

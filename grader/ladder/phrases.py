@@ -40,8 +40,8 @@ def phrase(call: Call) -> tuple[str, ...]:
     """The call with its result, and the same in fewer and fewer characters: without flags, without lengths."""
     if call.name == "thread_start":
         return ("the thread starts",)
-    result = _result(call)
-    return tuple(dict.fromkeys(f"{call.name}({arguments}){result}" for arguments in _arguments(call)))
+    result, name = _result(call), "splice" if call.name == "splice_in" else call.name
+    return tuple(dict.fromkeys(f"{name}({arguments}){result}" for arguments in _arguments(call)))
 
 
 def is_told(call: Call) -> bool:

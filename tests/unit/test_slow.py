@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from grader.catalog import Limits  # noqa: E402
-from grader.run import PATIENCE, StudentRun  # noqa: E402
+from grader.run import PATIENCE, SLOWLY_MOVED, StudentRun  # noqa: E402
 
 LIMIT = Limits().cpu_seconds
 
@@ -39,6 +39,10 @@ def test_one_that_moves_no_more_has_the_limit_again() -> None:
 def test_one_that_moves_bytes_for_ever_ends_too() -> None:
     steps = [(LIMIT / 2 * n, n) for n in range(1, 2 * PATIENCE + 2)]
     assert judged(*steps) == [False] * (2 * PATIENCE) + [True]
+
+
+def test_one_that_moves_much_has_the_limit_from_then_on() -> None:
+    assert judged((LIMIT / 2, SLOWLY_MOVED), (LIMIT, SLOWLY_MOVED + 1), (1.6 * LIMIT, SLOWLY_MOVED + 2)) == [False, False, True]
 
 
 def test_valgrind_has_its_own_limit() -> None:
