@@ -1,4 +1,4 @@
-"""A class whose right marks are known: right programs, mutants, skeletons, broken files, handed in in every way.
+"""A class whose right marks are known: right programs, mutants, skeletons, broken and hostile files, handed in in every way.
 
     python3 tests/classroom/generate.py COUNT FOLDER [LAB...]    writes it, to look at by hand
 """
@@ -8,15 +8,17 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from hostile import corpus  # noqa: E402
 from kit import KIT, LABS, Mutant, mutants, solution  # noqa: E402
 
 NAMES = ("Anna Bell", "O'Neil, Zoë", "李 明", "Пётр", "emoji 😀", "=HYPERLINK(1)", "-dash", "a b  c", "Ünal", "<b>bold")
@@ -29,6 +31,7 @@ class Expected:
     full: list[str] = field(default_factory=list)
     none: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)     # none, and why: it doesn't compile
+    hostile: dict[str, str] = field(default_factory=dict)       # by their names: one that may compile or not
     mutants: dict[str, Mutant] = field(default_factory=dict)
     way: str = ""
 
@@ -48,7 +51,7 @@ class Expected:
                 found.append(f"{name}: {lab['score']}, not 100: {failed}")
             if name in (*self.none, *self.broken) and lab["score"] != 0:
                 found.append(f"{name}: {lab['score']}, not 0")
-            if (name in self.broken) != bool(lab["compile"]):
+            if name not in self.hostile and (name in self.broken) != bool(lab["compile"]):
                 found.append(f"{name}: compiles: {lab['compile']}")
             if name in self.mutants and not set(self.mutants[name].fails) <= set(failed):
                 found.append(f"{name}: {self.mutants[name].name} failed {failed}")
@@ -60,18 +63,29 @@ def variants(lab: str) -> list[str]:
     return [solution(LABS[lab]), *(path.read_text() for path in sorted((KIT / "tests" / "variants" / lab).glob("*.c")))]
 
 
+def hostile(lab: str) -> list[corpus.Program]:
+    """Hostile programs for a lab whose right mark is known: none, or full."""
+    return [one for one in corpus.programs().values() if one.lab.id == lab and one.score in ("nothing", "right")
+            and one.make is None and "A" in one.head.get("held", "A").split() and "seconds" not in one.head
+            and set(re.findall(r"@([A-Z]+)@", one.text)) in ({"STARTER"}, {"RIGHT"})]
+
+
 def generate(folder: Path, count: int, labs: Sequence[str], seed: int = 1) -> dict[str, Expected]:
     """Writes submissions into a folder that isn't there yet; returns what must come of each, by the student."""
     folder.mkdir(parents=True)
     chance, found = random.Random(seed), {}
     every = {lab: [one for one in mutants("mutants") if one.lab.id == lab] for lab in labs}
-    right = {lab: variants(lab) for lab in labs}
+    right, attacks = {lab: variants(lab) for lab in labs}, {lab: hostile(lab) for lab in labs}
     for number in range(count):
         name = f"{NAMES[number % len(NAMES)]} {number:03}" if number % 3 == 0 else f"student{number:03}"
         expected, works = Expected(), {}
         for lab in labs:
-            kind = chance.choices(("right", "mutant", "skeleton", "broken", "missing"), (50, 35, 6, 5, 4))[0]
-            content = _content(lab, kind, expected, chance, right[lab], every[lab])
+            kinds = ("right", "mutant", "skeleton", "broken", "missing", "hostile")
+            kind = chance.choices(kinds, (50, 33, 6, 4, 3, min(16, 2 * len(attacks[lab]))))[0]
+            if kind == "hostile":
+                content = _attack(lab, chance.choice(attacks[lab]), expected)
+            else:
+                content = _content(lab, kind, expected, chance, right[lab], every[lab])
             if content is not None:
                 works[f"{LABS[lab].folder.name}/{LABS[lab].file_name}"] = content.encode()
         expected.way = (*WAYS,)[number % len(WAYS)]
@@ -93,6 +107,15 @@ def _content(lab: str, kind: str, expected: Expected, chance: random.Random, rig
         return solution(LABS[lab]) + "\nint unfinished(\n"
     expected.none.append(lab)
     return (KIT / "labs" / LABS[lab].folder.name / LABS[lab].file_name).read_text() if kind == "skeleton" else None
+
+
+def _attack(lab: str, program: corpus.Program, expected: Expected) -> str:
+    """The hostile program's text; what it was made from says what it gets."""
+    expected.hostile[lab] = program.name
+    (expected.full if program.score == "right" else expected.none).append(lab)
+    for name in ("STARTER", "RIGHT"):
+        program = replace(program, text=program.text.replace(f"@{name}@", corpus.BASES[name](program.lab)))
+    return program.text
 
 
 # ---- ways to hand in --------------------------------------------------------------------------------
