@@ -28,9 +28,9 @@ from .text import count, quote
 
 CHUNK = 256 * 1024
 SLOW_CHUNK = 2048
-KEPT_BYTES = 80 << 20  # of what one connection receives; beyond that bytes are only counted
+KEPT_BYTES = 4 << 20  # of what one connection receives; beyond that bytes are only counted
 EVENT_BYTES = 64
-MOST_EVENTS = 20_000
+MOST_EVENTS = 8_000
 SMALL_BUFFER = 4096
 _SIOCOUTQNSD = 0x894B  # linux/sockios.h: what has not been sent
 _ORPHANS = (State.FIN_WAIT1, State.FIN_WAIT2, State.CLOSING, State.LAST_ACK)
@@ -41,7 +41,7 @@ _DELIVERED = {Closing.END: ("end",), Closing.RESET: ("reset",), Closing.EITHER: 
 _ENDINGS = {"end": Closing.END.value, "reset": Closing.RESET.value}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PeerEvent:
     """Something that happened on the peer's side. Times are time.monotonic_ns()."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Location:
     """A line of the student's source."""
 
@@ -16,7 +16,7 @@ class Location:
     line: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Queues:
     """What one end of a connection held at a moment, in bytes."""
 
@@ -27,7 +27,7 @@ class Queues:
     recv_buffer: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A line that a function was called from."""
 
@@ -35,7 +35,7 @@ class Frame:
     inside: str | None              # the function that it stands in
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Call:
     """One recorded call of the student's program."""
 
@@ -126,7 +126,7 @@ class RunSeen:
         return tuple(call for call in self.calls if call.name in names and not call.given)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Happening:
     """One event on a peer's side."""
 

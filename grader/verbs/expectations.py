@@ -11,6 +11,8 @@ from .base import BadRequest, Unmet
 from .peers import PeerVerbs
 from .runs import RunVerbs
 
+BEHIND = 1 << 16                    # bytes kept of those that came behind all that was due
+
 
 class ExpectationVerbs(PeerVerbs, RunVerbs):
     """Promises, and what was seen instead."""
@@ -53,7 +55,7 @@ class ExpectationVerbs(PeerVerbs, RunVerbs):
         if actual == expected:
             return None
         message = words.joined(words.difference("the peer received", actual, expected), plight)
-        return self.unmet("received", message, peer, expected, actual)
+        return self.unmet("received", message, peer, expected, actual[:len(expected) + BEHIND])
 
     def do_expect_happy(self, fields: list[bytes]) -> None:
         peer = self.peer(fields[0])

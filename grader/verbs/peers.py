@@ -81,7 +81,11 @@ class PeerVerbs(Verbs):
 
     def do_wait_received(self, fields: list[bytes]) -> None:
         peer, n = self.peer(fields[0]), int(fields[1])
-        self.wait(lambda: len(peer.outcome.received) >= n, f"what the peer waits for, {count(n, 'byte')} in all,", peer)
+
+        def came() -> bool:
+            return bool(peer.outcome.connections) and peer.outcome.connections[0].received_size >= n
+
+        self.wait(came, f"what the peer waits for, {count(n, 'byte')} in all,", peer)
 
     def do_peer_waits(self, fields: list[bytes]) -> int:
         return int(self.peer(fields[0]).at_rest())

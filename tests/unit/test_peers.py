@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from grader import kernel, peer_cli, traffic
-from grader.conversation import CHUNK, PeerEvent
+from grader.conversation import CHUNK, KEPT_BYTES, PeerEvent
 from grader.kernel import Address, Flow, Socket, State
 from grader.peers import Peer, PeerBroken, Watcher
 from grader.script import parse
@@ -185,7 +185,8 @@ def test_megabytes() -> None:
         sock.sendall(data)
         sock.close()
         finish(peer)
-        assert peer.outcome.received == data
+        assert peer.outcome.received == data[:KEPT_BYTES]
+        assert peer.outcome.connections[0].received_size == len(data)
         assert max(event.size for event in peer.events) <= CHUNK
 
 
