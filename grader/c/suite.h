@@ -103,9 +103,10 @@ void wait_full(struct peer peer);         /* until the student's bytes find no m
 long long kernel_gives(const char *option, int asked); /* what this kernel makes of "SO_SNDBUF" 4096; of 0: unasked */
 
 /* Leaves a port as another server does, and sees it so in the kernel's table. The server's own end is in
- * "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT2" or "TIME_WAIT", and its listener is closed; in "" its client
- * closed first, and has the TIME_WAIT at a port of its own. "LISTEN" is the listener alone. What was left
- * there before stays, so that a port can be held in several ways. */
+ * "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT2" or "TIME_WAIT", or in "FIN_WAIT1", "CLOSING" or "LAST_ACK" with
+ * bytes that its client doesn't read, and its listener is closed; in "" its client closed first, and has the
+ * TIME_WAIT at a port of its own. "LISTEN" is the listener alone, "SYN_SENT" a caller that nobody answers.
+ * What was left there before stays, so that a port can be held in several ways. */
 struct holder {
     const char *state;
     const char *option; /* what that server had set: "SO_REUSEADDR" unless told, "SO_REUSEPORT" or "none" */

@@ -14,13 +14,14 @@ from .talks import number
 
 CAUSES: list[Cause] = []
 LAB = "lab4"
-SOL_SOCKET, SO_REUSEADDR, SO_REUSEPORT = 1, 2, 15
+SOL_SOCKET, SO_REUSEADDR, SO_ERROR, SO_REUSEPORT = 1, 2, 4, 15
 SHUT_RD, SHUT_WR = 0, 1
 INT_SIZE = 4
 FREE, TIME_WAIT, CONNECTED, LISTENING = range(4)        # enum port_state
 MEANING = {"LISTEN": LISTENING, "ESTABLISHED": CONNECTED, "CLOSE_WAIT": CONNECTED, "FIN_WAIT2": CONNECTED,
+           "FIN_WAIT1": CONNECTED, "CLOSING": CONNECTED, "LAST_ACK": CONNECTED, "SYN_SENT": CONNECTED,
            "TIME_WAIT": TIME_WAIT}
-HALF = {"CLOSE_WAIT", "FIN_WAIT2"}
+HALF = {"CLOSE_WAIT", "FIN_WAIT1", "FIN_WAIT2", "CLOSING", "LAST_ACK"}
 
 
 # ---- close_first() and close_last() -----------------------------------------------------------------
@@ -116,11 +117,28 @@ def drains_too_little(evidence: Evidence) -> Sure | None:
     return at(recvs[-1]) if closes and (recvs[-1].result or 0) > 0 else None
 
 
+def _peer_ended(evidence: Evidence, call: Call) -> bool:
+    """Whether the peer had ended its side before that call began."""
+    return any(event.kind in ("half_close", "closed") and event.time < call.began
+               for peer in evidence.peers for event in peer.events)
+
+
+@cause(CAUSES, "unread-left", LAB, text="The peer had ended its side, and the bytes before its end were never taken. A close() with bytes "
+       "unread is a reset, and what the peer has yet to read of yours is lost with it: recv() until it gives 0.")
+def unread_left(evidence: Evidence) -> Sure | None:
+    closes = [call for call in own_calls(evidence, "close") if not failed(call)]
+    peer = evidence.peer
+    lost = bool(closes) and peer is not None and bool(peer.sent) and peer.ending == "reset" and _peer_ended(evidence, closes[0])
+    polled = own_calls(evidence, *GROUPS["poll"])
+    return at(closes[0]) if _closes(evidence) and lost and polled and not own_recvs(evidence) else None
+
+
 @cause(CAUSES, "ends-first", LAB, text="close_last() ended its side before the peer had ended its own. Who says first that no more will "
        "come has the TIME_WAIT: wait for the peer's 0.")
 def ends_first(evidence: Evidence) -> Sure | None:
     words = _last_words(evidence)
-    early = function_of(evidence) == "close_last" and words and words[0].index < _end(evidence)
+    early = (function_of(evidence) == "close_last" and words and words[0].index < _end(evidence)
+             and not _peer_ended(evidence, words[0]))
     return at(words[0]) if early and not any(failed(call) for call in (*own_recvs(evidence), words[0])) else None
 
 
@@ -134,9 +152,9 @@ def shutdown_unchecked(evidence: Evidence) -> Sure | None:
 # ---- the option -------------------------------------------------------------------------------------
 
 def _wanted(evidence: Evidence) -> bool | None:
-    """The reuse that reuse_listen() was called with; None where it wasn't."""
+    """The reuse that reuse_listen() was called with; None where it wasn't, or with either in turn."""
     run = evidence.run
-    asked = run is not None and run.function == "reuse_listen" and len(run.args) > 3
+    asked = run is not None and run.function == "reuse_listen" and len(run.args) > 3 and run.args[3] in ("on", "off")
     return run.args[3] == "on" if asked and run is not None else None
 
 
@@ -184,8 +202,9 @@ def option_pointer(evidence: Evidence) -> Sure | None:
 def setsockopt_unchecked(evidence: Evidence) -> Sure | None:
     if _wanted(evidence) is None:
         return None
+    uses = own_calls(evidence, "bind", "listen", "close")
     return next((at(call) for call in _sets(evidence, SO_REUSEADDR) if failed(call)
-                 and any(other.fd == call.fd for other in after(call, own_calls(evidence, "bind", "listen")))), None)
+                 and next((use.name for use in after(call, uses) if use.fd == call.fd), "close") != "close"), None)
 
 
 @cause(CAUSES, "reuseport-instead", LAB, text="SO_REUSEPORT was set where SO_REUSEADDR was meant. It is another option: it shares a port "
@@ -278,6 +297,12 @@ def sets_to_see(evidence: Evidence) -> Sure | None:
     return at(sets[0]) if sets and function_of(evidence) == "reuse_enabled" else None
 
 
+@cause(CAUSES, "clears-error", LAB, text="The kernel was asked for SO_ERROR, and forgets an error once it has told it: who asks next hears "
+       "that all is well. The question here is SO_REUSEADDR alone.")
+def clears_error(evidence: Evidence) -> Sure | None:
+    return next((at(call) for call in _asks(evidence) if call.args[1:3] == (SOL_SOCKET, SO_ERROR) and call.result == 0), None)
+
+
 @cause(CAUSES, "never-asks", LAB, text="The answer was given without asking the kernel. What a socket's options are only getsockopt() knows.")
 def never_asks(evidence: Evidence) -> Sure | None:
     silent = function_of(evidence) == "reuse_enabled" and not all_own(evidence)
@@ -314,24 +339,45 @@ def getsockopt_unchecked(evidence: Evidence) -> Sure | None:
 
 # ---- port_state() -----------------------------------------------------------------------------------
 
+def _states_of(evidence: Evidence, port: int) -> list[str]:
+    return [held.state for held in evidence.held if held.port == port]
+
+
+def _asked(evidence: Evidence) -> tuple[int, int | None] | None:
+    """The port that port_state() was called with last, and its result; of several ports the first with a wrong one."""
+    run = evidence.run
+    if run is None or run.function != "port_state":
+        return None
+    ports = [int(word) for word in run.args if word.isdigit()]
+    if len(ports) > 1:
+        return next(((port, result) for port, (result, _) in zip(ports, run.reported)
+                     if result != max((MEANING.get(state, FREE) for state in _states_of(evidence, port)), default=FREE)), None)
+    return (ports[0], returned(evidence)) if ports else None
+
+
 def _asked_port(evidence: Evidence) -> int | None:
     """The port that port_state() was called with."""
-    run = evidence.run
-    asked = run is not None and run.function == "port_state" and bool(run.args) and run.args[0].isdigit()
-    return int(run.args[0]) if asked and run is not None else None
+    asked = _asked(evidence)
+    return asked[0] if asked is not None else None
 
 
 def _states(evidence: Evidence) -> list[str]:
     """How the grader held that port."""
-    port = _asked_port(evidence)
-    return [held.state for held in evidence.held if held.port == port]
+    asked = _asked(evidence)
+    return _states_of(evidence, asked[0]) if asked is not None else []
 
 
 def _answer(evidence: Evidence) -> int:
     """What port_state() returned, of the four that mean something; else -1."""
-    result = returned(evidence)
-    answered = _asked_port(evidence) is not None and evidence.failure.kind == "said" and result in range(4)
-    return result if answered and result is not None else -1
+    asked = _asked(evidence)
+    result = asked[1] if asked is not None and evidence.failure.kind == "said" else None
+    return result if result is not None and result in range(4) else -1
+
+
+def _knows_connections(evidence: Evidence) -> bool:
+    """Whether it had called another port, with ESTABLISHED, rightly held by a connection."""
+    run = evidence.run
+    return len(evidence.runs) > 1 or (run is not None and len(run.args) > 1 and run.reported[:1] == ((CONNECTED, 0),))
 
 
 @cause(CAUSES, "binds-to-see", LAB, text="The port was tried with bind() in place of a look at the table. bind() says whether it is busy and not "
@@ -359,7 +405,7 @@ def every_entry(evidence: Evidence) -> Sure | None:
        "the port as ESTABLISHED does. Only TIME_WAIT and LISTEN are something else.")
 def half_forgotten(evidence: Evidence) -> Sure | None:
     states = _states(evidence)
-    half = bool(states) and set(states) <= HALF and len(evidence.runs) > 1
+    half = bool(states) and set(states) <= HALF and _knows_connections(evidence)
     return Sure() if half and _answer(evidence) in (FREE, TIME_WAIT) else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -20,6 +21,9 @@ HOLD_SECONDS = 10
 TRIES = 5
 OPTIONS = {"SO_REUSEADDR": socket.SO_REUSEADDR, "SO_REUSEPORT": socket.SO_REUSEPORT, "SO_SNDBUF": socket.SO_SNDBUF,
            "SO_RCVBUF": socket.SO_RCVBUF}
+UNREAD = ("FIN_WAIT1", "CLOSING", "LAST_ACK")      # with bytes before the end that the client doesn't read
+EARLIER = {"CLOSING": ("FIN_WAIT1",), "LAST_ACK": ("CLOSE_WAIT",)}
+SMALL = 4096                        # bytes of a receive buffer
 NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 INSTEAD = "127.0.0.9"               # where this machine has no IPv6
 RFC1337 = Path("/proc/sys/net/ipv4/tcp_rfc1337")
@@ -139,9 +143,12 @@ class SocketVerbs(Verbs):
     def do_hold_port(self, fields: list[bytes]) -> None:
         """Leaves a port as a server does that listens, serves, or has gone; and sees it so in the kernel's table."""
         port, state, option, at = int(fields[0]), fields[1].decode(), fields[2].decode(), fields[3].decode()
+        self.scene.held_ports.append((port, state))
+        if state == "SYN_SENT":
+            self.call_in_vain(at or "127.0.0.1", port, option or "SO_REUSEADDR")
+            return
         listener = _listen(at or "127.0.0.1", port, option or "SO_REUSEADDR")
         self.scene.held.append(listener)
-        self.scene.held_ports.append((port, state))
         if state == "LISTEN":
             return
         if not any(self.leave(listener, state) for _ in range(TRIES)):
@@ -151,13 +158,38 @@ class SocketVerbs(Verbs):
 
     def leave(self, listener: socket.socket, state: str) -> bool:
         """One conversation at that listener, up to that state; False where the kernel has dropped its TIME_WAIT."""
-        client = socket.create_connection(listener.getsockname()[:2], timeout=HOLD_SECONDS)
-        self.scene.held.append(client)
+        client = self.call(listener, SMALL if state in UNREAD else None)
         server = listener.accept()[0]
         self.scene.held.append(server)
         ends = server.getsockname()[:2], client.getsockname()[:2]
-        _bring_to(state, server, client)
-        return _wait_for(state, *ends)
+        if state in UNREAD:
+            _fill(server)
+        return all(_reached(step, server, client, ends) for step in (*EARLIER.get(state, ()), state))
+
+    def call(self, listener: socket.socket, receive_buffer: int | None = None) -> socket.socket:
+        """A client of that listener."""
+        client = socket.socket(listener.family, socket.SOCK_STREAM)
+        self.scene.held.append(client)
+        if receive_buffer is not None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        client.settimeout(HOLD_SECONDS)
+        client.connect(listener.getsockname()[:2])
+        return client
+
+    def call_in_vain(self, at: str, port: int, option: str) -> None:
+        """A caller, bound to that port, who gets no answer: the queue of the listener that it calls is full."""
+        busy = _listen(at, 0, option, backlog=1)
+        self.scene.held.append(busy)
+        for _ in range(2):          # the queue takes one more than the backlog
+            self.call(busy)
+        there = busy.getsockname()[:2]
+        _wait_until(lambda: any(one.local == there and one.receive_queue == 2 for one in kernel.listeners()), "a full queue")
+        caller = _bound(at, port, option)
+        self.scene.held.append(caller)
+        caller.setblocking(False)
+        caller.connect_ex(there)
+        here = caller.getsockname()[:2]
+        _wait_until(lambda: _state(here, there) == "SYN_SENT", "a call that nobody answers")
 
 
 def _option(name: str) -> int:
@@ -166,19 +198,38 @@ def _option(name: str) -> int:
     return OPTIONS[name]
 
 
-def _listen(at: str, port: int, option: str) -> socket.socket:
+def _bound(at: str, port: int, option: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in at else socket.AF_INET
     try:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        bound = socket.socket(family, socket.SOCK_STREAM)
         if option != "none":
-            listener.setsockopt(socket.SOL_SOCKET, _option(option), 1)
-        listener.bind((at, port))
+            bound.setsockopt(socket.SOL_SOCKET, _option(option), 1)
+        bound.bind((at, port))
     except OSError as error:
         if family == socket.AF_INET or error.errno not in NO_IPV6:
             raise
-        return _listen(INSTEAD, port, option)
-    listener.listen(8)
+        return _bound(INSTEAD, port, option)
+    return bound
+
+
+def _listen(at: str, port: int, option: str, backlog: int = 8) -> socket.socket:
+    listener = _bound(at, port, option)
+    listener.listen(backlog)
     return listener
+
+
+def _fill(sender: socket.socket) -> None:
+    """Sends what finds room, which is more than a small buffer on the other side takes in: the rest stays, and keeps
+    the end from going out."""
+    sender.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sender.send(bytes(16 * SMALL))
+
+
+def _reached(step: str, server: socket.socket, client: socket.socket, ends: tuple[Address, Address]) -> bool:
+    _bring_to(step, server, client)
+    return _wait_for(step, *ends)
 
 
 def _bring_to(state: str, server: socket.socket, client: socket.socket) -> None:
@@ -186,7 +237,10 @@ def _bring_to(state: str, server: socket.socket, client: socket.socket) -> None:
     steps: dict[str, Callable[[], None]] = {
         "ESTABLISHED": lambda: None,
         "CLOSE_WAIT": lambda: client.shutdown(socket.SHUT_WR),
+        "FIN_WAIT1": lambda: server.shutdown(socket.SHUT_WR),
         "FIN_WAIT2": lambda: server.shutdown(socket.SHUT_WR),
+        "CLOSING": lambda: client.shutdown(socket.SHUT_WR),
+        "LAST_ACK": lambda: server.shutdown(socket.SHUT_WR),
         "TIME_WAIT": lambda: _end(server, client),
         "": lambda: _end(client, server),
     }
@@ -211,7 +265,8 @@ def _is_kept() -> bool:
 
 def _wait_for(state: str, server: Address, client: Address) -> bool:
     """Until both ends are in the kernel's table as they should be; False where there is none any more."""
-    others = {"TIME_WAIT": "", "": "TIME_WAIT", "CLOSE_WAIT": "FIN_WAIT2", "FIN_WAIT2": "CLOSE_WAIT"}
+    others = {"TIME_WAIT": "", "": "TIME_WAIT", "CLOSE_WAIT": "FIN_WAIT2", "FIN_WAIT2": "CLOSE_WAIT",
+              "FIN_WAIT1": "ESTABLISHED", "CLOSING": "FIN_WAIT2", "LAST_ACK": "FIN_WAIT2"}
     wanted = (state, others.get(state, state))
     deadline = time.monotonic() + HOLD_SECONDS
     while (seen := (_state(server, client), _state(client, server))) != wanted:
@@ -221,6 +276,14 @@ def _wait_for(state: str, server: Address, client: Address) -> bool:
             raise TimeoutError(f"a port should be held in {wanted}, and is in {seen}: is net.ipv4.tcp_max_tw_buckets small?")
         time.sleep(0.0005)
     return True
+
+
+def _wait_until(seen: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + HOLD_SECONDS
+    while not seen():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"a port should be held by {what}, and isn't")
+        time.sleep(0.0005)
 
 
 def _state(here: Address, there: Address) -> str:

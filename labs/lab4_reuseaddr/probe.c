@@ -1,10 +1,11 @@
 /* probe [--times N] [--stay] FUNCTION ARGS…
  *
  *     close_first, close_last
- *     reuse_listen IP PORT BACKLOG on|off   IP NULL is the null pointer, '' is empty
- *     reuse_enabled KIND                    of a socket that the probe makes: plain, reuse,
- *                                           reuseport, closed, file (no socket)
- *     port_state PORT
+ *     reuse_listen IP PORT BACKLOG REUSE    IP NULL is the null pointer, '' is empty; REUSE is
+ *                                           on, off, or turns (on at the first call, then off, …)
+ *     reuse_enabled KIND                    of a socket that the probe makes: plain, reuse, reuseport,
+ *                                           reset (by its peer), closed, file (no socket)
+ *     port_state PORT…                      of each in turn
  *
  * Calls one function of reuseaddr.c and reports what came of it (report.h). It
  * never judges. Whatever else a function needs is made here, with plain calls:
@@ -23,6 +24,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +38,14 @@
 #include "options.h"
 #include "report.h"
 
-enum { MAX_TIMES = 100000, CLOSED = 500 }; /* CLOSED: a descriptor that nobody opens */
+enum { MAX_TIMES = 100000, CLOSED = 500, WORDS = 6 }; /* CLOSED: a descriptor that nobody opens */
 
 struct options {
     unsigned times;
     bool stay, hold, full;
     const char *say;
-    unsigned call;  /* 0: the connection comes in */
-    char *words[5]; /* FUNCTION and its arguments */
+    unsigned call;      /* 0: the connection comes in */
+    char *words[WORDS]; /* FUNCTION and its arguments */
     int count;
 };
 
@@ -162,22 +164,25 @@ static void probe_close(const struct options *options, int (*function)(int conne
     }
 }
 
-static bool listens(int fd)
+static long long option_of(int fd, int option)
 {
     int answer = 0;
     socklen_t size = sizeof answer;
-    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &answer, &size) == 0 && answer != 0;
+    return getsockopt(fd, SOL_SOCKET, option, &answer, &size) == 0 ? answer : -1;
 }
 
-static void probe_listen(const struct options *options, uint16_t port, int backlog, bool reuse)
+static void probe_listen(const struct options *options, uint16_t port, int backlog)
 {
     const char *ip = strcmp(options->words[1], "NULL") == 0 ? NULL : options->words[1];
+    const char *reuse_word = options->words[4];
     for (unsigned i = 0; i < options->times; i++) {
+        bool reuse = strcmp(reuse_word, "on") == 0 || (strcmp(reuse_word, "turns") == 0 && i % 2 == 0);
         prepare(options, i);
         report_begin();
         int listener = reuse_listen(ip, port, backlog, reuse);
         int error = errno;
-        report_number("listens", listens(listener));
+        report_number("listens", option_of(listener, SO_ACCEPTCONN) > 0);
+        report_number("reuse", option_of(listener, SO_REUSEADDR));
         report_call(listener, error);
     }
 }
@@ -189,6 +194,28 @@ static void set_option(int fd, int option)
         give_up("setsockopt");
 }
 
+/* A connection that its peer has reset: the kernel knows, and has told nobody. */
+static int make_reset(void)
+{
+    int listener = make_listener(), connection = make_socket();
+    struct sockaddr_in address = loopback(0);
+    socklen_t size = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &size) == -1)
+        give_up("getsockname");
+    if (connect(connection, (struct sockaddr *)&address, sizeof address) == -1)
+        give_up("connect");
+    int peer = accept(listener, NULL, NULL);
+    struct linger by_reset = {.l_onoff = 1, .l_linger = 0};
+    if (peer == -1 || setsockopt(peer, SOL_SOCKET, SO_LINGER, &by_reset, sizeof by_reset) == -1)
+        give_up("accept");
+    close(peer);
+    close(listener);
+    struct pollfd news = {.fd = connection};
+    if (poll(&news, 1, -1) == -1)
+        give_up("poll");
+    return connection;
+}
+
 /* A descriptor of that kind, -1 if there is no such kind. */
 static int make_kind(const char *kind)
 {
@@ -196,6 +223,8 @@ static int make_kind(const char *kind)
         return CLOSED;
     if (strcmp(kind, "file") == 0)
         return open("/dev/null", O_RDWR);
+    if (strcmp(kind, "reset") == 0)
+        return make_reset();
     bool reuse = strcmp(kind, "reuse") == 0, reuseport = strcmp(kind, "reuseport") == 0;
     if (!reuse && !reuseport && strcmp(kind, "plain") != 0)
         return -1;
@@ -217,15 +246,16 @@ static int probe_enabled(const struct options *options)
         report_call(result, errno);
         report_number("still_open", is_open(fd));
     }
+    report_number("untold", option_of(fd, SO_ERROR));
     return 0;
 }
 
-static void probe_state(const struct options *options, uint16_t port)
+static void probe_state(const struct options *options, const uint16_t *ports, unsigned count)
 {
-    for (unsigned i = 0; i < options->times; i++) {
+    for (unsigned i = 0; i < options->times * count; i++) {
         prepare(options, i);
         report_begin();
-        int result = port_state(port);
+        int result = port_state(ports[i % count]);
         report_call(result, errno);
     }
 }
@@ -235,7 +265,7 @@ static void probe_state(const struct options *options, uint16_t port)
 static int show_usage(void)
 {
     fprintf(stderr, "probe: usage: probe [--times N] [--stay] close_first | close_last"
-                    " | reuse_listen IP PORT BACKLOG on|off | reuse_enabled KIND | port_state PORT\n");
+                    " | reuse_listen IP PORT BACKLOG REUSE | reuse_enabled KIND | port_state PORT…\n");
     return 2;
 }
 
@@ -250,7 +280,7 @@ static int take_words(int argc, char **argv, struct options *options)
         {"--full", .on = &options->full},
         {.name = NULL},
     };
-    options->count = read_options(argc, argv, known, options->words, 5);
+    options->count = read_options(argc, argv, known, options->words, WORDS);
     return options->count > 0 ? 0 : -1;
 }
 
@@ -259,16 +289,19 @@ static int run_listen(const struct options *options)
     uint16_t port;
     if (options->count != 5 || parse_port(options->words[2], &port) == -1)
         return show_usage();
-    probe_listen(options, port, atoi(options->words[3]), strcmp(options->words[4], "on") == 0);
+    probe_listen(options, port, atoi(options->words[3]));
     return 0;
 }
 
 static int run_state(const struct options *options)
 {
-    uint16_t port;
-    if (options->count != 2 || parse_port(options->words[1], &port) == -1)
+    uint16_t ports[WORDS];
+    for (int i = 1; i < options->count; i++)
+        if (parse_port(options->words[i], &ports[i - 1]) == -1)
+            return show_usage();
+    if (options->count < 2)
         return show_usage();
-    probe_state(options, port);
+    probe_state(options, ports, (unsigned)options->count - 1);
     return 0;
 }
 

@@ -136,6 +136,23 @@ Test(closing, first_takes_what_had_come,
     expect_ends(peer, "TIME_WAIT", "");
 }
 
+Test(closing, bytes_before_the_end,
+     .description = "where the peer has ended its side already, the bytes before its end are taken all the same")
+{
+    struct bytes words = random_text(30000);
+    for (int i = 0; i < 2; i++) {
+        struct run run = start_student(.function = both[i], .args = {"--say", words.data, "--hold"},
+                                       .input_kind = INPUT_HELD);
+        struct peer peer = peer_connects(run, "small buffers; send 100 random bytes; half-close; wait until read;"
+                                              " receive to end slowly");
+        wait_peer_settled(peer);
+        type_text(run, "\n");
+        expect_received(peer, words);
+        expect_returned(run, both[i], 0);
+        expect_ends(peer, "", "TIME_WAIT");
+    }
+}
+
 Test(closing, a_slow_peer_gets_everything,
      .description = "what was sent before arrives, also at a peer that reads late and slowly")
 {
@@ -216,7 +233,8 @@ Test(closing, closed_in_every_case, .description = "both close the connection in
     const char *scripts[] = {"expect end; close", "half-close; expect end", "expect end; reset", "reset"};
     for (int i = 0; i < 4; i++) {
         const char *function = both[i % 2], *end = i < 2 ? "ended" : "reset";
-        struct run run = start_student(.function = function, .times = "10", .stay = true);
+        struct run run = start_student(.function = function, .times = "10", .stay = true,
+                                       .faults = "close 2 fails with EINTR");
         peer_connects(run, format("10 clients in turn: %s", scripts[i]));
         wait_calls(run, 10);
         int left = descriptors_of(run) - 4; /* standard input, output and error, and the probe's listener */
@@ -322,7 +340,7 @@ Test(restarting, one_address_and_the_backlog,
 
 Test(restarting, text_that_is_no_address, .description = "text that is no address is EINVAL")
 {
-    const char *texts[] = {"300.0.0.1", "abc", "localhost", NULL};
+    const char *texts[] = {"300.0.0.1", "127.0.0.1 x", "localhost", NULL};
     for (const char **text = texts; *text != NULL; text++) {
         struct run run = run_student(.function = "reuse_listen", .args = {*text, "0", "128", "on"});
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == EINVAL,
@@ -351,8 +369,8 @@ Test(restarting, nothing_left_open, .description = "30 calls that fail leave no 
     struct peer other = peer_listens("don't accept");
     const char *addresses[] = {LOOPBACK, "300.0.0.1", LOOPBACK};
     const char *ports[] = {port_of(other), "0", "0"};
-    const char *faults[] = {NULL, NULL, "setsockopt fails with ENOPROTOOPT"};
-    const char *reasons[] = {"the port was taken", "the text was no address", "setsockopt() failed"};
+    const char *faults[] = {NULL, NULL, "setsockopt 16-30 fails with ENOPROTOOPT; listen fails with EADDRINUSE"};
+    const char *reasons[] = {"the port was taken", "the text was no address", "listen() failed, or setsockopt()"};
     for (int i = 0; i < 3; i++) {
         struct run run = start_student(.function = "reuse_listen", .args = {addresses[i], ports[i], "128", "on"},
                                        .times = "30", .stay = true, .faults = faults[i]);
@@ -389,6 +407,17 @@ Test(purpose, off_is_off, .description = "without reuse it listens at a free por
     struct run run = start_student(.function = "reuse_listen", .args = {LOOPBACK, port, "128", "off"}, .stay = true);
     expect_listening_at(run, format("127.0.0.1:%s", port));
     expect(listener_option(run, "SO_REUSEADDR") == 0, "the listener has SO_REUSEADDR, and reuse was false");
+}
+
+Test(purpose, each_call_for_itself,
+     .description = "without reuse it is off, also where an earlier call had turned it on")
+{
+    struct run run = run_student(.function = "reuse_listen", .args = {LOOPBACK, "0", "128", "turns"}, .times = "2");
+    for (int call = 1; call <= 2; call++)
+        expect(result_of(run, call) >= 0, "call %d of reuse_listen() with port 0 returned %s, not a listener", call,
+               result_text(run, call));
+    expect(number_of(run, "reuse") == 0,
+           "the second listener has SO_REUSEADDR: reuse was true for the first one, and false for this");
 }
 
 Test(purpose, no_second_listener,
@@ -453,6 +482,16 @@ Test(purpose, tells_it_from_the_other, .description = "reuse_enabled() is 0 for 
     expect_enabled("reuseport", 0, "a socket with SO_REUSEPORT alone");
 }
 
+Test(purpose, a_look_changes_nothing,
+     .description = "reuse_enabled() leaves all as it is: a reset that nobody has been told of is still told")
+{
+    struct run run = run_student(.function = "reuse_enabled", .args = {"reset"});
+    expect_result(run, 0);
+    expect(number_of(run, "untold") == ECONNRESET,
+           "the peer had reset the connection, and after reuse_enabled() the kernel has forgotten it: the caller's "
+           "recv() would give 0, as after a good end");
+}
+
 Test(purpose, no_socket_no_answer, .description = "reuse_enabled() of what is no socket is -1, with the kernel's errno")
 {
     struct run closed = run_student(.function = "reuse_enabled", .args = {"closed"});
@@ -473,11 +512,16 @@ static const char *state_name(long long state)
     return state >= FREE && state <= LISTENING ? names[state] : "none of the five";
 }
 
+static void expect_answer(struct run run, int call, int state, const char *why)
+{
+    long long answer = result_of(run, call);
+    expect(answer == state, "port_state() returned %lld (%s), not %s: %s", answer, state_name(answer),
+           state_name(state), why);
+}
+
 static void expect_state(const char *port, int state, const char *why)
 {
-    struct run run = run_student(.function = "port_state", .args = {port});
-    expect(result_of(run, 1) == state, "port_state() returned %lld (%s), not %s: %s", result_of(run, 1),
-           state_name(result_of(run, 1)), state_name(state), why);
+    expect_answer(run_student(.function = "port_state", .args = {port}), 1, state, why);
 }
 
 Test(asking, free_or_listening, .description = "a port is free, whatever holds others, or a server listens there")
@@ -513,6 +557,42 @@ Test(asking, held_by_half_a_connection, .description = "so does a connection tha
         hold_port(port, states[i]);
         expect_state(port, CONNECTED, format("nobody listens, and a connection is there in state %s", states[i]));
     }
+}
+
+Test(asking, held_in_any_state,
+     .description = "so does one that is still being made, and one whose last bytes are still on their way")
+{
+    static const char *const states[] = {"ESTABLISHED", "FIN_WAIT1", "CLOSING", "LAST_ACK", "SYN_SENT"};
+    const char *ports[5];
+    for (int i = 0; i < 5; i++) {
+        ports[i] = free_port();
+        hold_port(ports[i], states[i]);
+    }
+    struct run run = run_student(.function = "port_state", .args = {ports[0], ports[1], ports[2], ports[3], ports[4]});
+    for (int i = 0; i < 5; i++)
+        expect_answer(run, i + 1, CONNECTED,
+                      format("nobody listens, and a connection is there in state %s", states[i]));
+}
+
+Test(asking, each_call_looks_anew, .description = "each call tells what holds the port now, not what held it before")
+{
+    const char *port = free_port();
+    struct run run = start_student(.function = "port_state", .args = {port, "--hold"}, .times = "2",
+                                   .input_kind = INPUT_HELD);
+    type_text(run, "\n");
+    wait_calls(run, 1);
+    expect_answer(run, 1, FREE, "no socket has that port");
+    hold_port(port, "LISTEN");
+    type_text(run, "\n");
+    wait_exit(run);
+    expect_answer(run, 2, LISTENING, "since the first call a server has begun to listen there");
+}
+
+Test(asking, a_high_port, .description = "ports go up to 65535, and high ones are found as well")
+{
+    struct peer server = peer_listens("don't accept"); /* the kernel's choice, mostly above 32767 */
+    const char *port = port_of(server);
+    expect_state(port, LISTENING, format("a server listens there, at port %s", port));
 }
 
 Test(asking, the_other_ends_port_is_its_own,
