@@ -72,7 +72,7 @@ Test(closing, last_leaves_it_to_the_peer,
 {
     struct bytes words = a_text();
     struct run run = start_student(.function = "close_last", .args = {"--say", words.data});
-    struct peer peer = peer_connects(run, "expect $1; wait for go; close", .data = {words});
+    struct peer peer = peer_connects(run, "expect $1; wait for go; half-close; expect end", .data = {words});
     wait_received(peer, words.len);
     wait_blocked(run, "recv");
     expect_ends(peer, "ESTABLISHED", "ESTABLISHED");
