@@ -131,8 +131,8 @@ def _what(words: dict[str, str | None], names: tuple[str, ...], text: str) -> tu
         if name := words[action.name.lower()]:
             return action, _errno(name, text), 0
     if words["expires"]:
-        if not set(names) <= {*RECEIVING, *NAPPING, *GROUPS["poll"]}:
-            raise FaultError(f'"{text}": only calls that receive, poll or sleep have a time limit of their own')
+        if not set(names) <= {*SENDING, *RECEIVING, *NAPPING, *GROUPS["poll"]}:
+            raise FaultError(f'"{text}": only calls that send, receive, poll or sleep have a time limit of their own')
         return Action.EXPIRES, 0, 0
     if words["returns"]:
         return Action.LINGERS, 0, 0
@@ -148,7 +148,8 @@ def _what(words: dict[str, str | None], names: tuple[str, ...], text: str) -> tu
 
 
 def _errno(name: str, text: str) -> int:
-    numbers = {word: number for number, word in errno.errorcode.items()} | {"EWOULDBLOCK": errno.EWOULDBLOCK}
+    second_names = {"EWOULDBLOCK": errno.EWOULDBLOCK, "EOPNOTSUPP": errno.EOPNOTSUPP}
+    numbers = {word: number for number, word in errno.errorcode.items()} | second_names
     if name not in numbers:
         raise FaultError(f'"{text}": there is no errno named "{name}"')
     return numbers[name]

@@ -360,13 +360,12 @@ static int64_t hidden(int64_t argument)
     return ~argument;
 }
 
-/* Whether a receive on it gives up by itself. */
-static bool has_time_limit(int fd)
+/* Whether a call on it gives up by itself: SO_RCVTIMEO or SO_SNDTIMEO. */
+static bool has_time_limit(int fd, int option)
 {
     struct timeval limit = {.tv_sec = 0};
     socklen_t size = sizeof limit;
-    return __real_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size) == 0 &&
-           (limit.tv_sec != 0 || limit.tv_usec != 0);
+    return __real_getsockopt(fd, SOL_SOCKET, option, &limit, &size) == 0 && (limit.tv_sec != 0 || limit.tv_usec != 0);
 }
 
 /* Whether the call gives up by itself. */
@@ -382,8 +381,17 @@ static bool is_limited(const struct recorded_call *call)
     case CALL_select:
     case CALL_pselect:
         return hidden(call->args[4]) != 0;
+    case CALL_send:
+    case CALL_sendto:
+    case CALL_sendmsg:
+    case CALL_sendmmsg:
+    case CALL_write:
+    case CALL_writev:
+    case CALL_sendfile:
+    case CALL_splice:
+        return has_time_limit(call->fd, SO_SNDTIMEO);
     default:
-        return call->fd == RECORDED_NO_FD || has_time_limit(call->fd);
+        return call->fd == RECORDED_NO_FD || has_time_limit(call->fd, SO_RCVTIMEO);
     }
 }
 

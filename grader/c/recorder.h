@@ -48,7 +48,7 @@ enum fault_action {
     FAULT_SHORTENS, /* at most `low` to `high` bytes reach the kernel, drawn for each call */
     FAULT_LEAVES,   /* a call that succeeds leaves `low` in errno */
     FAULT_WAITS,    /* the call isn't made before the grader sets `released` */
-    FAULT_EXPIRES, /* a sleep is over at once; so is a time limit, where the call or its socket (SO_RCVTIMEO) has one */
+    FAULT_EXPIRES, /* a sleep is over at once; so is a time limit, where the call or its socket (SO_RCVTIMEO, SO_SNDTIMEO) has one */
     FAULT_LINGERS, /* the call is made; where it succeeds it doesn't return before the grader sets `released` */
 };
 

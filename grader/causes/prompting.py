@@ -242,8 +242,8 @@ def long_line_rest(evidence: Evidence) -> Sure | None:
     return Sure() if wrong.got == EMSGSIZE or (wrong.got[0] == 1 and wrong.got[2] != wrong.due[2]) else None
 
 
-@cause(CAUSES, "just-fits", LAB, text="A line of cap - 1 bytes fits exactly. Its newline is still in the input when the room is full: "
-       "it makes this line not too long, and the next one not empty.")
+@cause(CAUSES, "just-fits", LAB, text="A line of cap - 1 bytes fits exactly. When the room is full, its newline or the end of the input is "
+       "still to come: neither makes this line too long, or the next one empty.")
 def just_fits(evidence: Evidence) -> Sure | None:
     wrong = _wrong(evidence)
     if wrong is None or wrong.due[0] != 1:

@@ -316,6 +316,16 @@ def eagain_drop(evidence: Evidence) -> Sure | None:
     return at(calls[-1]) if gave_up and last_report(evidence) is not None else None
 
 
+@cause(CAUSES, "time-limit", "lab1", text="The connection has a time limit for sending (SO_SNDTIMEO). It ran out while the peer was slow, "
+       "send() gave EAGAIN, and that was taken for a failure. A peer may take as long as it likes: a limit that is meant for connect() "
+       "goes when connect() is done.")
+def send_time_limit(evidence: Evidence) -> Sure | None:
+    calls = own_sends(evidence)
+    last = calls[-1] if calls else None
+    over = last is not None and failed(last) and last.errno == errno.EAGAIN and "time limit" in (last.faulted or "")
+    return at(calls[-1]) if over and last_report(evidence) == (-1, errno.EAGAIN) else None
+
+
 @cause(CAUSES, "send-unchecked", *CLIENTS, text="send() failed, and the function said that all was well. Return -1 and leave errno "
        "as send() set it.")
 def send_unchecked(evidence: Evidence) -> Sure | None:

@@ -4,15 +4,16 @@
  *     probe [--times N] [--stay] FUNCTION …
  *
  *     client_connect IP PORT [TEXT]             sends TEXT on what it returned
- *     send_all [--when-left] IP PORT [TEXT]     on a connection the probe makes
+ *     send_all [OPTION] IP PORT [TEXT]          on a connection the probe makes
  *     client_send IP PORT [TEXT [IP PORT]]      then TEXT to the second one
  *     prompt_line PROMPT CAP
  *
  * send_all and client_send get TEXT as the C string it is; without TEXT, all of
  * standard input, which no NUL follows. --times calls the function N times, and
  * each call is reported. --stay keeps every descriptor
- * afterwards until standard input ends. --when-left waits, before the first
- * call, until the peer has closed or reset the connection.
+ * afterwards until standard input ends. send_all's own OPTION: --when-left
+ * waits, before the first call, until the peer has closed or reset the
+ * connection; --mebibytes N is so many zeros in place of TEXT.
  *
  * Exit status: 0 it did what was asked, 2 it could not. It never judges.
  */
@@ -30,6 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,6 +89,19 @@ static struct data data_argument(char *text)
     return text == NULL ? read_data() : (struct data){(unsigned char *)text, strlen(text)};
 }
 
+/* Memory that nobody writes to costs none. */
+static struct data zeros(const char *mebibytes)
+{
+    unsigned count;
+    if (parse_count("--mebibytes", mebibytes, 1024, &count) == -1)
+        exit(WRONG_USE);
+    size_t len = (size_t)count << 20;
+    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED)
+        give_up("out of memory");
+    return (struct data){bytes, len};
+}
+
 /* ---- the calls ---- */
 
 static void call_client_connect(char **argv)
@@ -129,13 +144,13 @@ static void wait_until_peer_left(int fd)
 /* Leaves the descriptor open: it goes when the probe goes. */
 static void call_send_all(char **argv)
 {
-    bool when_left = strcmp(argv[0], "--when-left") == 0;
-    if (when_left)
-        argv++;
+    bool when_left = strcmp(argv[0], "--when-left") == 0, many = strcmp(argv[0], "--mebibytes") == 0;
+    const char *mebibytes = argv[1];
+    argv += when_left ? 1 : many ? 2 : 0;
     if (argv[0] == NULL || argv[1] == NULL)
         give_up("send_all: which server?");
 
-    struct data data = data_argument(argv[2]);
+    struct data data = many ? zeros(mebibytes) : data_argument(argv[2]);
     int fd = dial(argv[0], argv[1]);
     if (when_left)
         wait_until_peer_left(fd);

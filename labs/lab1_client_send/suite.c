@@ -273,6 +273,15 @@ Test(sending_everything, again_after_an_error,
     expect_received(server, join_bytes(first, message));
 }
 
+/* The peer reads none of it: what counts is that send_all() comes as far as waiting for room. */
+Test(sending_everything, more_than_a_stack_holds,
+     .description = "a message may be 64 MiB: more than there is room for on the stack")
+{
+    struct peer server = peer_listens("small buffers; never read");
+    start_student(.function = "send_all", .args = {"--mebibytes", "64", LOOPBACK, port_of(server)});
+    wait_full(server);
+}
+
 Test(sending_everything, megabytes_to_a_slow_reader,
      .description = "a megabyte and more arrives whole at a peer that reads slowly")
 {
@@ -406,6 +415,18 @@ Test(peer_leaves, waits_for_no_answer,
     struct peer server = peer_listens("receive 5 bytes; stay silent");
     struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "hello"});
     expect_result(run, 0);
+}
+
+/* Only a time limit that the connection has can be over: who sets none isn't struck. */
+Test(peer_leaves, has_no_time_limit,
+     .description = "a peer may be slow: client_send() waits until all is sent, however long that takes")
+{
+    struct bytes message = a_message();
+    struct peer server = peer_listens("receive to end");
+    struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server)}, .input = message,
+                                 .faults = "send 1-2 reaches its time limit");
+    expect_result(run, 0);
+    expect_received(server, message);
 }
 
 Test(peer_leaves, descriptor_0_is_one_too,
@@ -562,12 +583,13 @@ Test(prompts, a_long_line, .description = "a line of thousands of bytes is a lin
 }
 
 Test(prompts, a_line_that_just_fits,
-     .description = "a line that just fits with its NUL is a line, and the next one is right")
+     .description = "a line that just fits with its NUL is a line, the next one is right, and so is the last")
 {
-    struct run run = run_student(.function = "prompt_line", .args = {"> ", "6"}, .times = "2",
-                                 .input = bytes_of("hello\nworld\n"));
+    struct run run = run_student(.function = "prompt_line", .args = {"> ", "6"}, .times = "3",
+                                 .input = bytes_of("hello\nworld\nagain"));
     expect_answer(run, 1, bytes_of("hello"));
     expect_answer(run, 2, bytes_of("world"));
+    expect_answer(run, 3, bytes_of("again"));
 }
 
 static void expect_too_long(struct run run, int n)

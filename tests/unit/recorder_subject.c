@@ -314,6 +314,19 @@ static void limits(void)
     SHOW("for_ever", poll(&one, 1, -1));
 }
 
+/* The other end has a limit too, but for what it receives. */
+static void patience(void)
+{
+    int ends[2];
+    struct timeval limit = {.tv_sec = 9999};
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == -1)
+        return;
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    setsockopt(ends[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    SHOW("limited", send(ends[0], "x", 1, 0));
+    SHOW("unlimited", send(ends[1], "x", 1, 0));
+}
+
 static void short_naps(void)
 {
     SHOW("usleep", usleep(1));
@@ -394,6 +407,7 @@ static const struct {
     {"naps", naps},
     {"short_naps", short_naps},
     {"limits", limits},
+    {"patience", patience},
 };
 
 int main(int argc, char **argv)

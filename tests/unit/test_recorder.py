@@ -366,6 +366,12 @@ def test_a_time_limit_is_over_where_there_is_one(subject: Program) -> None:
     assert played.shown("left") == [(0, UNTOUCHED)]
 
 
+def test_a_sends_time_limit_is_over_where_there_is_one(subject: Program) -> None:
+    played = subject.play("patience", "send reaches its time limit")
+    assert played.shown("limited") == [(-1, errno.EAGAIN)]
+    assert played.shown("unlimited") == [(1, UNTOUCHED)]
+
+
 def test_a_nap_is_no_news(subject: Program) -> None:
     played = subject.play("short_naps", "")
     assert played.shown("usleep") == [(0, UNTOUCHED)] and not played.named("usleep")
