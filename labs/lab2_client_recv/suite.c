@@ -915,6 +915,18 @@ Test(whole_reply, survives_a_peer_that_left,
     }
 }
 
+Test(whole_reply, left_before_its_own_end,
+     .description = "a peer that leaves before shutdown() is an error, and the connection is closed all the same")
+{
+    struct peer server = peer_listens("accept; wait for go; reset");
+    struct run run = start_student(.function = "client_ask", .args = {LOOPBACK, port_of(server), "hello"}, .stay = true,
+                                   .faults = "shutdown 1 waits");
+    go_before(run, "shutdown", server);
+    wait_calls(run, 1);
+    expect(descriptors_of(run) == 3, "the peer had left, shutdown() failed, and the connection is still open");
+    expect_error_in(run, (int[]){ECONNRESET, EPIPE, ENOTCONN, 0});
+}
+
 Test(whole_reply, the_program_prints_it,
      .description = "the program prints the whole reply, byte for byte, and exits with 0")
 {
