@@ -29,6 +29,12 @@ static const char *an_address(void)
     return format("127.%u.%u.%u", random_number(1, 254), random_number(0, 255), random_number(2, 254));
 }
 
+/* With its port, which has five digits, it is as long as a peer's text can be. */
+static const char *a_long_address(void)
+{
+    return format("127.%u.%u.%u", random_number(100, 254), random_number(100, 254), random_number(100, 254));
+}
+
 /* The first call gave a descriptor. */
 static void expect_descriptor(struct run run, const char *function)
 {
@@ -319,12 +325,20 @@ Test(accepting, interrupted, .description = "a signal may interrupt accept() (EI
     expect_peer_text(run, 1, address_of(client));
 }
 
-Test(accepting, not_a_listener, .description = "a socket that doesn't listen is EINVAL, and a closed one EBADF")
+Test(accepting, not_a_listener,
+     .description = "a socket that doesn't listen is EINVAL, a closed one EBADF, one that can't listen EOPNOTSUPP")
 {
     struct run unlistened = run_student(.function = "server_accept", .args = {"--listener", "unlistened"});
     expect_error(unlistened, EINVAL);
     struct run closed = run_student(.function = "server_accept", .args = {"--listener", "none"});
     expect_error(closed, EBADF);
+    struct run unable = start_student(.function = "server_accept", .stay = true,
+                                      .faults = "accept 1 fails with EOPNOTSUPP");
+    peer_connects(unable, "stay silent"); /* so that a poll() before accept() comes back */
+    wait_calls(unable, 1);
+    expect(result_of(unable, 1) == -1 && errno_of(unable, 1) == EOPNOTSUPP,
+           "accept() failed with EOPNOTSUPP, and server_accept() returned %lld (%s), not -1 with that errno",
+           result_of(unable, 1), error_text(errno_of(unable, 1)));
 }
 
 Test(accepting, no_descriptor_left,
@@ -448,6 +462,10 @@ Test(talking, other_errors_end_it, .description = "any other error of recv() or 
     peer_connects(sending, "send 'one'; expect 'one'; send 'two'; receive to end");
     wait_exit(sending);
     expect_error(sending, EHOSTUNREACH);
+    int lines;
+    expect(said_received(sending, &lines) == 6,
+           "send() failed after 'one' and 'two' had come, 6 bytes, and the lines \"received N\" add up to %zu",
+           said_received(sending, &lines));
 }
 
 Test(talking, a_client_that_says_nothing,
@@ -472,7 +490,7 @@ Test(talking, survives_a_client_that_left,
      .description = "sending to a client that has left is an error, and not the end of your program")
 {
     struct run run = start_student(.function = "serve_client", .args = {"--hold"}, .input_kind = INPUT_HELD,
-                                   .faults = "recv takes at most 100 bytes");
+                                   .faults = "recv takes at most 100 bytes; send takes at most 30 bytes");
     struct peer client = peer_connects(run, "send $1; close", .data = {a_message()});
     wait_done(client);
     type_text(run, "\n");
@@ -575,6 +593,13 @@ Test(one_after_another, no_limit, .description = "with 0 there is no limit: it g
     expect(listener_address(run)[0] != '\0', "after six clients the listener is gone, though there is no limit");
 }
 
+Test(one_after_another, a_limit_far_away, .description = "with a limit of four billion clients it goes on to accept")
+{
+    struct run run = start_student(.function = "server_run", .args = {"4000000000"});
+    struct peer clients = peer_connects(run, "2 clients in turn: " ECHO_ROUND);
+    expect_happy(clients);
+}
+
 Test(one_after_another, nothing_left_open, .description = "two dozen clients later no connection is left open")
 {
     struct run run = start_student(.function = "server_run", .args = {"24"}, .stay = true);
@@ -594,7 +619,7 @@ Test(one_after_another, the_program_tells_what_happens,
     struct peer first = peer_connects(run, "send $1; expect $1; half-close; expect end", .data = {first_word});
     expect_happy(first);
     struct peer second = peer_connects(run, "send $1; expect $1; half-close; expect end", .data = {second_word},
-                                       .at = an_address());
+                                       .at = a_long_address());
     expect_happy(second);
     expect_exit(run, 0);
     expect_output_contains(run, format("listening 127.0.0.1:"));
@@ -825,9 +850,10 @@ Test(passive_and_active, closed_once,
            number_of(run, "taken"));
 }
 
-Test(passive_and_active, the_listener_is_closed_at_the_end, .description = "when it returns 0 the listener is closed")
+Test(passive_and_active, the_listener_is_closed_at_the_end,
+     .description = "when it returns 0 the listener is closed, even if close() reported an error")
 {
-    struct run run = start_student(.function = "server_run", .args = {"2"});
+    struct run run = start_student(.function = "server_run", .args = {"2"}, .faults = "close fails with EIO");
     struct peer clients = peer_connects(run, "2 clients in turn: " ECHO_ROUND);
     expect_happy(clients);
     wait_exit(run);
