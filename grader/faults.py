@@ -3,7 +3,8 @@
 One fault is `CALL [N | N-M] WHAT`, or `every Nth CALL WHAT`; several are joined by ";". WHAT is one of
 `takes at most N bytes`, `takes N to M bytes`, `fails with ERRNO`, `leaves errno ERRNO`, `waits`, `returns late`,
 `reaches its time limit`.
-The calls "send", "recv", "accept", "poll" and "nap" stand for all that do the same; any other is that call alone.
+The calls "send", "recv", "accept", "poll", "nap" and "malloc" stand for all that do the same, and "say" for the call with
+which say() prints its line; any other is that call alone.
 A call's number counts the calls made while armed, from 1, and for send and recv those on sockets.
 """
 
@@ -19,12 +20,15 @@ from .calls import CALLS
 SENDING = ("send", "write", "sendto", "sendmsg", "sendmmsg", "writev", "sendfile", "splice")
 RECEIVING = ("recv", "read", "recvfrom", "recvmsg", "recvmmsg", "readv", "splice_in")
 NAPPING = ("sleep", "usleep", "nanosleep", "pthread_cond_timedwait", "sem_timedwait")
+ALLOCATING = ("malloc", "calloc", "realloc")
 GROUPS = {
     "send": SENDING,
     "recv": RECEIVING,
     "accept": ("accept", "accept4"),
     "poll": ("poll", "ppoll", "select", "pselect", "epoll_wait"),
     "nap": NAPPING,
+    "malloc": ALLOCATING,
+    "say": ("fflush",),
 }
 MOST_FAULTS = 16
 MOST = 2**32 - 1

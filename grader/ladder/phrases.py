@@ -17,9 +17,10 @@ SENDS, RECVS, ACCEPTS, POLLS = GROUPS["send"], GROUPS["recv"], GROUPS["accept"],
 OPENING = ("socket", "bind", "listen", "connect", *ACCEPTS)
 OPTIONS = ("setsockopt", "getsockopt")
 THREADS = ("pthread_create", "pthread_join", "fork")
+MEMORY = GROUPS["malloc"]           # there only where a fault is about it
 # Where they succeed they say nothing.
 UNTOLD = ("thread_start", "inet_pton", "inet_addr", "inet_aton", "getaddrinfo", "pthread_detach", "epoll_create1")
-TOLD = (*OPENING, *SENDS, *RECVS, "close", "shutdown", *OPTIONS, *THREADS, *POLLS, "dup", "dup2", "dup3")
+TOLD = (*OPENING, *SENDS, *RECVS, "close", "shutdown", *OPTIONS, *THREADS, *POLLS, *MEMORY, "dup", "dup2", "dup3")
 # Where 0 says no more than "done".
 _QUIET_0 = ("bind", "listen", "connect", "close", "shutdown", "fcntl", "ioctl", "sigaction", "signal", "getsockname",
             "getpeername", "epoll_ctl", *OPTIONS, *THREADS)
@@ -54,6 +55,8 @@ def _result(call: Call) -> str:
         return ""
     if call.name.startswith("pthread_") and call.result != 0:
         return f" = {errno_name(call.result)}"
+    if call.name in MEMORY:
+        return " = NULL" if call.result == -1 else ""
     if call.result == -1:
         return f" = -1 {errno_name(call.errno)}" if call.errno else " = -1"
     if call.result == 0 and call.name in _QUIET_0:
@@ -77,6 +80,8 @@ def _arguments(call: Call) -> tuple[str, ...]:
         case "bind" | "connect":
             to = call.address or (_family(call.family) if call.family is not None else "…")
             return f"{fd}, {to}", f"{fd}, …:{to.rpartition(':')[2]}" if call.address else f"{fd}, {to}"
+        case "malloc" | "calloc":
+            return (", ".join(map(str, args)),) * 2
         case "listen" if len(args) == 2:
             return f"{fd}, {args[1]}", f"{fd}, {args[1]}"
         case "shutdown" if len(args) == 2:

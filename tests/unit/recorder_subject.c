@@ -332,6 +332,20 @@ static void short_naps(void)
     SHOW("usleep", usleep(1));
 }
 
+/* Of each one piece comes, and then none. */
+static void memory(void)
+{
+    void *volatile nothing = NULL; /* gcc would make a malloc of it */
+    for (int i = 0; i < 2; i++) {
+        char *pieces[] = {malloc(5), calloc(2, 3), realloc(nothing, 7)};
+        for (int piece = 0; piece < 3; piece++) {
+            printf("piece %d 0\n", pieces[piece] != NULL);
+            free(pieces[piece]);
+        }
+    }
+    SHOW("fflush", fflush(stdout));
+}
+
 static void child_and_parent(void)
 {
     pid_t child = fork();
@@ -406,6 +420,7 @@ static const struct {
     {"symbols", symbols},
     {"naps", naps},
     {"short_naps", short_naps},
+    {"memory", memory},
     {"limits", limits},
     {"patience", patience},
 };

@@ -38,6 +38,9 @@ POLLING = ("poll", "ppoll", "select", "pselect", "epoll_wait")
     ("nap 1-9 reaches its time limit", Fault("", NAPPING, False, Action.EXPIRES, 1, 9)),
     ("poll 1-3 reaches its time limit", Fault("", POLLING, False, Action.EXPIRES, 1, 3)),
     ("accept 2 waits", Fault("", ("accept", "accept4"), False, Action.WAITS, 2, 2)),
+    ("malloc 2 fails with ENOMEM",
+     Fault("", ("malloc", "calloc", "realloc"), False, Action.FAILS, 2, 2, low=errno.ENOMEM)),
+    ("say 3 waits", Fault("", ("fflush",), False, Action.WAITS, 3, 3)),
     ("close 1 returns late", Fault("", ("close",), False, Action.LINGERS, 1, 1)),
 ])
 def test_words_become_a_fault(text: str, fault: Fault) -> None:
@@ -58,8 +61,8 @@ def test_no_words_are_no_faults(text: str) -> None:
 
 
 @pytest.mark.parametrize("text, said", [
-    ("malloc fails with ENOMEM", 'no recorded call is named "malloc"; these are: accept accept4 bind'),
-    ("every 2nd malloc fails with ENOMEM", '"malloc"'),
+    ("strdup fails with ENOMEM", 'no recorded call is named "strdup"; these are: accept accept4 bind'),
+    ("every 2nd strdup fails with ENOMEM", '"strdup"'),
     ("send fails with EFOO", 'no errno named "EFOO"'),
     ("send breaks", '"send breaks" is no fault; write for example "send takes'),
     ("every 3rd", '"every"'),
@@ -92,7 +95,7 @@ def test_a_word_stands_for_its_calls() -> None:
     assert calls_named("send") == SENDING
     assert calls_named("write") == ("write",)
     with pytest.raises(FaultError):
-        calls_named("malloc")
+        calls_named("strdup")
 
 
 def test_each_symbol_is_listed_once() -> None:

@@ -377,6 +377,24 @@ def test_a_nap_is_no_news(subject: Program) -> None:
     assert played.shown("usleep") == [(0, UNTOUCHED)] and not played.named("usleep")
 
 
+def test_there_is_no_memory(subject: Program) -> None:
+    played = subject.play("memory", "malloc 4-6 fails with ENOMEM")
+    assert [result for result, _ in played.shown("piece")] == [1, 1, 1, 0, 0, 0]
+    assert [(call.name, call.result, call.errno, call.args[-1]) for call in played.calls] == \
+        [("malloc", 0, 0, 5), ("calloc", 0, 0, 3), ("realloc", 0, 0, 7),
+         ("malloc", -1, errno.ENOMEM, 5), ("calloc", -1, errno.ENOMEM, 3), ("realloc", -1, errno.ENOMEM, 7)]
+
+
+def test_memory_and_lines_are_no_news(subject: Program) -> None:
+    played = subject.play("memory", "")
+    assert [result for result, _ in played.shown("piece")] == [1] * 6 and not played.calls
+
+
+def test_a_line_that_is_told_can_be_faulted(subject: Program) -> None:
+    played = subject.play("memory", "say 1 fails with EIO")
+    assert played.shown("fflush") == [(-1, errno.EIO)] and [call.name for call in played.calls] == ["fflush"]
+
+
 def test_a_release_can_come_first(subject: Program) -> None:
     process, recording = subject.start("held", "accept waits")
     recording.release()
