@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import signal
 from collections import Counter
 
 from ..evidence import Call, Evidence
+from ..faults import ALLOCATING as MEMORY
 from .accepting import ONE_CLIENTS_TROUBLE, SHORTAGE
 from .base import (
-    ACCEPTS, RECVS, SENDS, Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs, own_sends, port_of, swapped,
+    ACCEPTS, RECVS, SENDS, Cause, Sure, after, all_own, at, cause, failed, last_report, own_calls, own_recvs, own_sends,
+    port_of, swapped,
 )  # fmt: skip
 from .talks import Talk, accepted, accepts, talks
 
@@ -484,3 +487,39 @@ def create_unchecked(evidence: Evidence) -> Sure | None:
     orphans = [talk for talk in _served(evidence) if not talk.calls and talk.accepted is not None
                and talk.accepted.index < call.index and talk.accepted.thread == call.thread]
     return at(call) if orphans and (_stuck(evidence) or evidence.failure.kind in ("wait", "peer", "said")) else None
+
+
+def _without_memory(evidence: Evidence) -> Call | None:
+    """The malloc() that gave NULL."""
+    return next((call for call in own_calls(evidence, *MEMORY) if failed(call)), None)
+
+
+@cause(CAUSES, "memory-unchecked", LAB, text="There was no memory: NULL came back, and it was used like any other pointer. Look before you "
+       "use it. Here one client is turned away then, and all the others go on.")
+def memory_unchecked(evidence: Evidence) -> Sure | None:
+    call, run = _without_memory(evidence), evidence.run
+    if call is None or run is None or run.signal != signal.SIGSEGV:
+        return None
+    later = [other for other in after(call, all_own(evidence)) if other.thread == call.thread]
+    return at(call) if not later else None
+
+
+@cause(CAUSES, "memory-forgotten", LAB, text="There was no memory for a client, and its connection was forgotten: nobody serves it, and nobody "
+       "closes it. Its client waits for ever, and the descriptor is lost. Turn it away: close.")
+def memory_forgotten(evidence: Evidence) -> Sure | None:
+    call = _without_memory(evidence)
+    if call is None:
+        return None
+    orphans = [talk for talk in _served(evidence) if not talk.calls and talk.accepted is not None
+               and talk.accepted.index < call.index and talk.accepted.thread == call.thread]
+    return at(call) if orphans and _stuck(evidence) else None
+
+
+@cause(CAUSES, "stop-gives-up", LAB, text="The half-close of one connection failed, since its client had reset, and server_stop() gave up. That "
+       "conversation is as good as over: half-close the others, and wait for all.")
+def stop_gives_up(evidence: Evidence) -> Sure | None:
+    report, gone = last_report(evidence), (errno.ENOTCONN, errno.EPIPE, errno.ECONNRESET)
+    if report is None or report[0] != -1 or report[1] not in gone:
+        return None
+    return next((at(call) for call in own_calls(evidence, "shutdown") if failed(call) and call.errno == report[1]
+                 and call.thread == _main_thread(evidence)), None)

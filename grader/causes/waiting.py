@@ -19,6 +19,7 @@ POINTER = 1
 ENDLESS = 20
 WAITS = GROUPS["poll"]
 TIMED = {"poll": 2, "epoll_wait": 3}    # where the timeout stands, in ms
+DAYS_MS = 2**30                     # a time limit that no test waits for
 MORE_MS = 3                         # than the time that there was: rounding is less
 
 
@@ -180,6 +181,23 @@ def timeout_errno(evidence: Evidence) -> Sure | None:
     waited = [call for call in own_calls(evidence, *WAITS) if call.result == 0]
     real = [call for call in all_own(evidence) if failed(call) and call.errno not in (errno.EAGAIN, errno.EINTR)]
     return at(waited[-1]) if waited and not real and evidence.failure.kind == "error" else None
+
+
+@cause(CAUSES, "deadline-overflow", LAB, text="The timeout was 24 days, and was over at once: now and the timeout together, or the timeout "
+       "in smaller units, don't fit the type that they were put in. Use 64 bits, or a struct timespec.")
+def deadline_overflow(evidence: Evidence) -> Sure | None:
+    timeout, report = _timeout(evidence), last_report(evidence)
+    if timeout is None or timeout < DAYS_MS or report is None or any(_real_failure(call) for call in all_own(evidence)):
+        return None
+    waits = [call for call in own_calls(evidence, *WAITS) if call.ended is not None and call.result == 0]
+    function, timed_out = function_of(evidence), report == (-1, errno.ETIMEDOUT)
+    short = bool(waits) and function == "send_within" and 0 <= report[0] < (asked(evidence).number(1) or 0)
+    over = timed_out and (bool(waits) or function == "finish")       # which has waited, in an earlier test, with less time
+    return (at(waits[-1]) if waits else Sure()) if short or over else None
+
+
+def _real_failure(call: Call) -> bool:
+    return failed(call) and call.errno not in (errno.EAGAIN, errno.EINTR)
 
 
 # ---- what is told -----------------------------------------------------------------------------------

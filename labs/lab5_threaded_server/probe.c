@@ -2,8 +2,9 @@
  *
  *     server_start            starts a server
  *     server_stats            the same, then asks for the numbers once for each line "ask"
- *     server_stop             the same, then stops it on the line "stop"; on the line "again"
- *                             starts another one, and asks that for its numbers
+ *     server_stop             the same, then stops it on the line "stop"; on the line "another"
+ *                             starts a second one and asks that for its numbers, which the
+ *                             next "stop" stops; "ask" asks the first one
  *
  * Calls one function of threaded_server.c (and server_start() before it) and
  * reports what came of it (report.h). It never judges. The listener is the
@@ -110,15 +111,23 @@ static void soil_heap(void)
         free(pieces[i]);
 }
 
-/* Static, so that valgrind finds it until it is stopped, even when main() has returned. */
-static struct server *server;
+/* Static, so that valgrind finds them until they are stopped, even when main() has returned. */
+static struct running {
+    struct server *server;
+    int listener;
+    ino_t identity; /* of the listener */
+} first, second;
 
-static void start(int listener)
+/* Whether there is a server. */
+static bool start(struct running *one)
 {
+    one->listener = make_listener();
     soil_heap();
     report_begin();
-    server = server_start(listener);
-    report_started(server != NULL ? 0 : -1, errno);
+    one->server = server_start(one->listener);
+    report_started(one->server != NULL ? 0 : -1, errno);
+    one->identity = identity(one->listener);
+    return one->server != NULL;
 }
 
 /* Asked again and again, while the clients go on: no number may ever be one that never
@@ -134,7 +143,7 @@ static void *ask_always(void *argument)
     struct asking *asking = argument;
     struct server_stats before = {0};
     while (!atomic_load(&asking->enough)) {
-        struct server_stats now = server_stats(server);
+        struct server_stats now = server_stats(first.server);
         asking->went_down += now.served < before.served || now.bytes < before.bytes;
         asking->asked++;
         before = now;
@@ -143,9 +152,9 @@ static void *ask_always(void *argument)
     return NULL;
 }
 
-static void report_stats(void)
+static void report_stats(struct running *one)
 {
-    struct server_stats stats = server_stats(server);
+    struct server_stats stats = server_stats(one->server);
     report_number("clients", (long long)stats.clients);
     report_number("served", (long long)stats.served);
     report_number("bytes", (long long)stats.bytes);
@@ -166,25 +175,31 @@ static void probe_stats(bool always)
     report_number("asked", asking.asked);
     report_number("went_down", asking.went_down);
     while (wait_for("ask"))
-        report_stats();
+        report_stats(&first);
 }
 
-static void probe_stop(int listener)
+static void stop(struct running *one)
 {
-    ino_t before = identity(listener);
-    if (!wait_for("stop"))
-        return;
     report_begin();
-    int result = server_stop(server);
+    int result = server_stop(one->server);
     int error = errno;
-    server = NULL;
-    report_number("listener_open", before != 0 && identity(listener) == before);
+    one->server = NULL;
+    report_number("listener_open", one->identity != 0 && identity(one->listener) == one->identity);
     report_started(result, error);
-    if (!wait_for("again"))
-        return;
-    start(make_listener());
-    if (server != NULL)
-        report_stats();
+}
+
+static void probe_stop(void)
+{
+    char line[16];
+    while (read_line(line, sizeof line)) {
+        struct running *asked = first.server != NULL ? &first : &second;
+        if (strcmp(line, "another") == 0 && start(&second))
+            report_stats(&second);
+        if (strcmp(line, "ask") == 0 && asked->server != NULL)
+            report_stats(asked);
+        if (strcmp(line, "stop") == 0 && asked->server != NULL)
+            stop(asked);
+    }
 }
 
 /* ---- the command line -------------------------------------------------------------- */
@@ -217,14 +232,12 @@ static int run_function(const struct options *options)
     if (!stats && !stop && strcmp(function, "server_start") != 0)
         return show_usage();
 
-    int listener = make_listener();
-    start(listener);
-    if (server == NULL)
+    if (!start(&first))
         return 0;
     if (stats)
         probe_stats(options->ask_always);
     if (stop)
-        probe_stop(listener);
+        probe_stop();
     return 0;
 }
 

@@ -452,11 +452,11 @@ Test(bad_clients, a_reset_ends_one_client, .description = "a client that resets 
     expect_happy(good);
 }
 
-/* It has left before the first of its bytes is read, so that the second answer already meets a reset. */
+/* It has left before the first of its bytes is read, so that the rest of the first answer already meets a reset. */
 Test(bad_clients, leaves_without_its_answer,
      .description = "a client that doesn't wait for its answer doesn't kill the server")
 {
-    struct run run = a_server_where("recv takes at most 100 bytes; recv 3 waits");
+    struct run run = a_server_where("recv takes at most 100 bytes; recv 3 waits; send takes at most 30 bytes");
     struct peer good = peer_connects(run, TWO_WORDS);
     wait_received(good, 5);
     wait_settled(run);
@@ -490,8 +490,10 @@ Test(bad_clients, bad_ones_leave_nothing,
 Test(bad_clients, a_connection_aborted_in_the_queue,
      .description = "a connection that broke in the queue is passed over: the next ones are served")
 {
-    struct run run = a_server_where("accept 1 fails with ECONNABORTED; accept 3 fails with ECONNABORTED;"
-                                    "accept 5 fails with EPROTO");
+    struct run run = a_server_where("accept 1 fails with ECONNABORTED; accept 3 fails with EPROTO;"
+                                    "accept 5 fails with ENETDOWN; accept 6 fails with ENETUNREACH;"
+                                    "accept 7 fails with ENONET; accept 8 fails with ENOPROTOOPT;"
+                                    "accept 9 fails with EHOSTDOWN; accept 10 fails with EHOSTUNREACH");
     struct peer clients = peer_connects(run, "3 clients in turn: " ECHO_ROUND);
     expect_happy(clients);
 }
@@ -563,6 +565,36 @@ Test(bad_clients, no_thread_at_all,
            "server_start() returned NULL and has closed the listener: that is the caller's");
 }
 
+/* How often the server asks for memory before there is any client. */
+static int own_memory(void)
+{
+    struct run run = a_server_where("malloc 1000000 fails with ENOMEM");
+    wait_calls(run, 1);
+    wait_settled(run);
+    int count = count_calls(run, "malloc");
+    stop(run);
+    return count;
+}
+
+Test(bad_clients, no_memory_left,
+     .description = "a client for whom there is no memory is turned away, not forgotten; the others go on")
+{
+    struct run run = a_server_where(format("malloc %d fails with ENOMEM", own_memory() + 1));
+    wait_calls(run, 1);
+    wait_settled(run);
+    struct peer unlucky = peer_connects(run, "send 'x'; expect 'x'; stay silent");
+    wait_done(unlucky); /* turned away, or served: some need no memory for it */
+    struct peer next = peer_connects(run, ECHO_ROUND);
+    expect_happy(next);
+
+    run = a_server_where("malloc 1-99 fails with ENOMEM");
+    wait_calls(run, 1);
+    if (result_of(run, 1) == -1)
+        expect_error(run, ENOMEM);
+    expect(listener_address(run)[0] != '\0',
+           "server_start() found no memory and has closed the listener: that is the caller's");
+}
+
 /* Its connection is broken before accept() gives it: getpeername() can't tell any more who it was. */
 Test(bad_clients, reset_in_the_queue,
      .description = "a client that has reset before it is accepted is told by its address all the same")
@@ -613,11 +645,17 @@ static void begin_to_stop(struct run run)
     wait_settled(run);
 }
 
-static void expect_stopped(struct run run)
+/* server_stop() is the probe's call so and so. */
+static void expect_stopped_by(struct run run, int call)
 {
-    wait_calls(run, 2);
+    wait_calls(run, call);
     expect_result(run, 0);
     expect(number_of(run, "listener_open") == 0, "server_stop() returned 0 and the listener is still open");
+}
+
+static void expect_stopped(struct run run)
+{
+    expect_stopped_by(run, 2);
 }
 
 Test(clean_stop, stops_and_returns, .description = "server_stop() closes the listener, ends the threads and returns 0")
@@ -659,12 +697,18 @@ Test(clean_stop, what_was_received_is_answered,
            "\"gone %s\" isn't the last line: more was received, and told, after it", address_of(client));
 }
 
-/* Who gives up waiting does so when its time is over: here that is at once. */
-Test(clean_stop, waits_for_the_last, .description = "it returns only when the last conversation is over")
+/* Who gives up waiting does so when its time is over: here that is at once. Another client has reset, and its thread,
+ * which is held too, doesn't know yet: what is called for that connection fails. */
+Test(clean_stop, waits_for_the_last,
+     .description = "it returns only when the last conversation is over, though another client has reset")
 {
-    struct run run = a_server_to_stop("send 1 waits; nap 1-1000 reaches its time limit");
+    struct run run = a_server_to_stop("send 1-2 waits; nap 1-1000 reaches its time limit");
     struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
     wait_settled(run);
+    struct peer bad = peer_connects(run, "send 'hello'; wait for go; reset");
+    wait_settled(run);
+    go(bad);
+    wait_done(bad);
     begin_to_stop(run);
     expect(number_of(run, "listener_open") == -1,
            "server_stop() has returned while a client still waits for its answer");
@@ -711,16 +755,20 @@ Test(clean_stop, accepted_just_now,
 }
 
 Test(clean_stop, closed_before_it_returns,
-     .description = "it returns when the last connection is closed, not when its close() is near")
+     .description = "it returns when the last connection is closed and told gone, not when that is near")
 {
-    struct run run = a_server_to_stop("close 1 waits");
-    struct peer client = peer_connects(run, ECHO_ROUND);
-    wait_settled(run);
-    begin_to_stop(run);
-    expect(number_of(run, "listener_open") == -1, "server_stop() has returned while a connection is still open");
-    release(run);
-    expect_happy(client);
-    expect_stopped(run);
+    const char *lasts[][2] = {{"close 1 waits", "a connection is still open"},
+                              {"say 3 waits", "say(EVENT_GONE, …) of a client is still to come"}};
+    for (int i = 0; i < 2; i++) {
+        struct run run = a_server_to_stop(lasts[i][0]);
+        struct peer client = peer_connects(run, ECHO_ROUND);
+        wait_settled(run);
+        begin_to_stop(run);
+        expect(number_of(run, "listener_open") == -1, "server_stop() has returned, and %s", lasts[i][1]);
+        release(run);
+        expect_happy(client);
+        expect_stopped(run);
+    }
 }
 
 /* Where the listener is still open the first who comes may slip in: some look up at their next client only. */
@@ -759,19 +807,33 @@ Test(clean_stop, without_descriptors,
     expect_stopped(run);
 }
 
-Test(clean_stop, the_next_begins_at_0, .description = "a server that is started afterwards has numbers of its own")
+static void expect_numbers(struct run run, const char *whose, long long clients, long long served, long long bytes)
+{
+    long long has[] = {number_of(run, "clients"), number_of(run, "served"), number_of(run, "bytes")};
+    expect(has[0] == clients && has[1] == served && has[2] == bytes,
+           "of %s server_stats() says %lld clients, %lld served, %lld bytes, and it is %lld, %lld and %lld", whose,
+           has[0], has[1], has[2], clients, served, bytes);
+}
+
+/* The probe's calls: start; start and ask the second one; ask the first; stop the first; stop the second. */
+Test(clean_stop, the_next_begins_at_0,
+     .description = "a second server in the process has a listener and numbers of its own, and so has the first")
 {
     struct run run = a_server_to_stop("");
-    struct peer client = peer_connects(run, ECHO_ROUND);
-    expect_happy(client);
-    type_text(run, "stop\n");
-    expect_stopped(run);
-    type_text(run, "again\n");
+    struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; expect end");
+    wait_received(client, 5);
+    wait_settled(run);
+    type_text(run, "another\n");
+    wait_calls(run, 3);
+    expect_numbers(run, "a second server, which has just begun,", 0, 0, 0);
+    type_text(run, "ask\n");
     wait_calls(run, 4);
-    const char *names[] = {"clients", "served", "bytes"};
-    for (int i = 0; i < 3; i++)
-        expect(number_of(run, names[i]) == 0, "a second server begins with \"%s\" at %lld, not at 0", names[i],
-               number_of(run, names[i]));
+    expect_numbers(run, "the first server, beside a second one,", 1, 0, 5);
+    type_text(run, "stop\n");
+    expect_happy(client);
+    expect_stopped_by(run, 5);
+    type_text(run, "stop\n");
+    expect_stopped_by(run, 6);
 }
 
 Test(clean_stop, both_signals,

@@ -54,7 +54,8 @@ struct server *server_start(int listener)
      * thread that has ended? pthread_join(3) and pthread_detach(3), NOTES. */
 
     /* TODO 5/6: what one client, or a moment, can do to you: SIGPIPE, a reset,
-     * accept() without a descriptor, pthread_create() without a thread. */
+     * accept() without a descriptor, pthread_create() without a thread, malloc()
+     * without memory. */
     (void)serve_client; /* delete this line once something calls it */
     (void)listener;
     errno = ENOSYS; /* "not implemented": delete this once you begin */

@@ -2,7 +2,7 @@
  *
  * One thread accepts. Each client is served by a thread of its own, so that a
  * client who keeps silent keeps nobody else waiting. (A pool of threads that
- * grows, or one thread with poll() for all, is right as well.) All threads of a process
+ * grows, and needn't shrink, or one thread with poll() for all, is right as well.) All threads of a process
  * have one table of descriptors and one memory: what belongs to one client must
  * be in one place only, and what all share needs a lock or an atomic.
  *
@@ -37,29 +37,35 @@ struct server_stats {
  *
  * However one conversation ends, the others go on. Interrupted calls are made
  * again, the process is never killed by SIGPIPE, and accept() is treated as in
- * lab 3: a connection that broke in the queue (ECONNABORTED, EPROTO and the like:
- * man 2 accept, Error handling) is passed over, and without a descriptor or
- * memory (EMFILE, ENFILE, ENOBUFS, ENOMEM) there is a pause of a hundredth of a
- * second up to one second. A client for whom no thread or memory can be had
- * is turned away: its connection is closed, and it counts nowhere, neither as
- * connected nor as served. Whether it is told is up to you.
+ * lab 3: a connection that broke in the queue (ECONNABORTED, EPROTO, ENETDOWN,
+ * ENETUNREACH, ENONET, ENOPROTOOPT, EHOSTDOWN, EHOSTUNREACH: man 2 accept, Error
+ * handling) is passed over, and without a descriptor or memory (EMFILE, ENFILE,
+ * ENOBUFS, ENOMEM) there is a pause of a hundredth of a second up to one second.
+ * Whether any other error ends the accepting is up to you; it ends no conversation.
+ * A client for whom no thread or memory can be had is turned away: its
+ * connection is closed, and it counts nowhere, neither as connected nor as
+ * served. Whether it is told is up to you.
  *
- * Returns the server, for the two functions below. Or NULL with errno when no
- * thread can be started: then the listener is open and the caller's to close. */
+ * Returns the server, for the two functions below; a process may have several at
+ * once, each with a listener, clients and numbers of its own. Or NULL with errno
+ * when no thread or memory can be had: then the listener is open and the caller's
+ * to close. */
 struct server *server_start(int listener);
 
 /* The numbers as they are now, while the clients go on. Any thread may ask. Each
- * number is exact as soon as nothing is under way. */
+ * number is exact as soon as nothing is under way: all clients and all threads
+ * wait. (A client may see its end a moment before the numbers do.) */
 struct server_stats server_stats(struct server *server);
 
-/* Stops in good order. No new clients are accepted. What a client sent before
- * this call, and the kernel has received, is still answered: each connection is
- * half-closed for reading, so that recv gives what has come, and then 0. Waits
- * until every conversation is over and every thread of the server has ended; a
- * client that doesn't take its answers keeps it waiting (lab 6 has a way out),
- * but a lack of descriptors doesn't.
+/* Stops in good order. No new clients are accepted: who is still in the listener's
+ * queue may be cut off. What a client sent before this call, and the kernel has
+ * received, is still answered: each connection is half-closed for reading, so
+ * that recv gives what has come, and then 0. Waits until every conversation is
+ * over, told and closed, and every thread of the server has ended, but for last
+ * instructions that touch nothing of the server; a client that doesn't take its
+ * answers keeps it waiting (lab 6 has a way out), but a lack of descriptors doesn't.
  * Then it closes the listener and frees the server, which nobody may use again.
- * Returns 0, or -1 with errno. */
+ * Returns 0, or -1 with errno. That a client has reset is no failure. */
 int server_stop(struct server *server);
 
 #endif

@@ -28,7 +28,7 @@
 #include "number.h"
 
 enum { DONE = 0, FAILED = 1, WRONG_USE = 2 };
-enum { MAX_BYTES = 64 << 20, MAX_MS = 3600 * 1000, LOOK_EVERY_MS = 20 };
+enum { MAX_BYTES = 64 << 20, MAX_MS = INT32_MAX, LOOK_EVERY_MS = 20 };
 
 struct options {
     unsigned buffers; /* 0: the kernel's own */
