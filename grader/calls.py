@@ -14,3 +14,13 @@ MARKS: frozenset[str] = frozenset(re.findall(r"^MARK\((\w+)\)", _TEXT, re.MULTIL
 ALIASES: dict[str, str] = dict(re.findall(r"^SAME\((\w+), (\w+)\)", _TEXT, re.MULTILINE))
 SYMBOLS: tuple[str, ...] = (*(name for name in CALLS if name not in MARKS), *ALIASES)
 ARGUMENTS: dict[str, int] = {name: given.count(",") for name, given in _ENTERS}      # how many are recorded of each call
+
+AS_WRITTEN = {"splice_in": "splice"}    # a recorded call's name in a program
+_KERNELS = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pselect6": "select", "ppoll": "poll",
+            "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep", "wait4": "wait",
+            "rt_sigtimedwait": "sigwait", **AS_WRITTEN}
+
+
+def known_as(call: str) -> str:
+    """What a reader knows a call as in which a program sleeps, by the kernel's name or a recorded one: "recv"."""
+    return _KERNELS.get(call, call)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from . import kernel
+from .calls import AS_WRITTEN, known_as
 from .evidence import Call, Finding, Location
 from .peers import Peer
 from .run import StudentRun
@@ -65,11 +66,6 @@ def return_of(run: StudentRun) -> str:
     return f"the return of {run.request.function}()" if run.request.function else "your program's answer"
 
 
-KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pselect6": "select", "ppoll": "poll",
-                 "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep", "wait4": "wait",
-                 "rt_sigtimedwait": "sigwait", "splice_in": "splice"}
-
-
 WAITED = "still waited for "
 LEAVES = {"closed", "reset_sent", "half_close", "refused", "end", "reset", "deaf", "trouble"}       # of a peer's events
 
@@ -122,7 +118,7 @@ def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], others
     if trouble.kind == "busy":
         return never_came, f"your program runs without a pause and gets nowhere{where} (an endless loop?)"
     if trouble.kind == "idle":
-        asleep = f", in {KERNELS_NAMES.get(trouble.call, trouble.call)}()" if trouble.call else ""
+        asleep = f", in {known_as(trouble.call)}()" if trouble.call else ""
         return never_came, f"your program only sleeps{asleep}{where}{so_far}{others}"
     return f"{never_came} within the time there is", ""
 
@@ -130,7 +126,7 @@ def hopeless(awaited: str, why: CannotHappen, runs: Sequence[StudentRun], others
 def last_call(call: Call) -> str:
     """ "; its last call was accept() at server_accept.c:58, which failed (EINTR)"."""
     failed = f", which failed ({errnos.errorcode.get(call.errno, call.errno)})" if call.result == -1 else ""
-    return f"; its last call was {call.name}(){at(call.where)}{failed}"
+    return f"; its last call was {AS_WRITTEN.get(call.name, call.name)}(){at(call.where)}{failed}"
 
 
 def joined(missed: str, plight: str) -> str:
@@ -153,7 +149,7 @@ def waiting(call: str) -> str:
     """What a program does that sleeps in this call: "in recv()"."""
     if call == "vfork":
         return "for the child of its vfork()"
-    return "for a lock, or for a thread," if call == "futex" else f"in {KERNELS_NAMES.get(call, call)}()"
+    return "for a lock, or for a thread," if call == "futex" else f"in {known_as(call)}()"
 
 
 def _what_returned(run: StudentRun | None) -> str:

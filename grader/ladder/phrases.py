@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Sequence
 
+from ..calls import AS_WRITTEN
 from ..evidence import Call, Happening
 from ..faults import GROUPS
 from ..report.screen import width
@@ -41,7 +42,7 @@ def phrase(call: Call) -> tuple[str, ...]:
     """The call with its result, and the same in fewer and fewer characters: without flags, without lengths."""
     if call.name == "thread_start":
         return ("the thread starts",)
-    result, name = _result(call), "splice" if call.name == "splice_in" else call.name
+    result, name = _result(call), AS_WRITTEN.get(call.name, call.name)
     return tuple(dict.fromkeys(f"{name}({arguments}){result}" for arguments in _arguments(call)))
 
 

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..calls import known_as
 from ..evidence import Call, Location, RunSeen
 from . import phrases
 from .links import Link
@@ -16,9 +17,6 @@ from .steps import LAST, Step
 REPORT = 900                            # the probe's descriptor for what it reports, and the first of the kit's own
 LOCK = "pthread_mutex_lock"             # found on the stack: no call of it is recorded
 BLOCKED = 5_000_000                     # ns: a call that took so long has waited
-_KERNELS_NAMES = {"recvfrom": "recv", "sendto": "send", "accept4": "accept", "pselect6": "select", "ppoll": "poll",
-                  "epoll_pwait": "epoll_wait", "clock_nanosleep": "sleep", "nanosleep": "sleep",
-                  "futex": "a lock, or for a thread"}
 
 
 def programs_lane(run: RunSeen, links: Mapping[int, Link], file: str, focus: Location | None,
@@ -172,10 +170,9 @@ def _end(run: RunSeen, steps: Sequence[Step]) -> list[Step]:
     if run.trouble is None or any(step.rung.tone is Tone.WAITS and not step.rung.given for step in steps):
         return []
     if run.trouble.kind in ("stuck", "idle") and run.trouble.call and not (run.function and len(run.reported) >= run.times):
-        name = _KERNELS_NAMES.get(run.trouble.call, run.trouble.call)
         verb = "only sleeps, in" if run.trouble.kind == "idle" else "still waits in"
-        verb = "still waits for" if name.startswith("a lock") else verb
-        return [Step(last, "exit", None, Rung(f"{verb} {name}", where=run.trouble.where, tone=Tone.WAITS, weight=8))]
+        told = "still waits for a lock, or for a thread" if run.trouble.call == "futex" else f"{verb} {known_as(run.trouble.call)}"
+        return [Step(last, "exit", None, Rung(told, where=run.trouble.where, tone=Tone.WAITS, weight=8))]
     if run.trouble.kind == "busy":
         return [Step(last, "exit", None, Rung("runs on and on without a pause", where=run.trouble.where, tone=Tone.WAITS, weight=8))]
     return []
