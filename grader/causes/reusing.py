@@ -69,7 +69,7 @@ def never_says_it(evidence: Evidence) -> Sure | None:
     stuck = run is not None and run.trouble is not None and run.trouble.kind == "stuck"
     if function_of(evidence) != "close_first" or not stuck or run is None or run.reported or _last_words(evidence):
         return None
-    waits = own_calls(evidence, "recv", "read", "recvfrom", "recvmsg", "recvmmsg", "poll", "select", "epoll_wait")
+    waits = own_calls(evidence, *RECVS, *GROUPS["poll"])
     return at(waits[-1]) if waits and waits[-1].ended is None else None
 
 

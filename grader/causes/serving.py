@@ -6,7 +6,7 @@ import errno
 
 from ..evidence import Call, Evidence
 from .accepting import SHORTAGE
-from .base import Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs
+from .base import RECVS, Cause, Sure, after, all_own, at, cause, failed, own_calls, own_recvs
 from .talks import Talk, accepted, accepts, ended_well, gave_up, listener, number, talks, wanted_clients
 
 CAUSES: list[Cause] = []
@@ -31,7 +31,7 @@ def _over(talk: Talk) -> bool:
 @cause(CAUSES, "closed-before-served", LAB, "lab4", text="The connection was closed before the conversation was over: what follows fails with "
        "EBADF. Closing it is the last thing that happens to it.")
 def closed_before_served(evidence: Evidence) -> Sure | None:
-    broken = {call.fd for call in own_calls(evidence, "recv", "read", "recvfrom", "recvmsg", "recvmmsg", "readv")
+    broken = {call.fd for call in own_calls(evidence, *RECVS)
               if failed(call) and call.errno == errno.EBADF}
     return next((at(call) for call in own_calls(evidence, "close") if call.fd in broken and call.result == 0), None)
 
