@@ -156,6 +156,21 @@ Test(own_argument, threads_that_start_late,
     expect_line(run, format("client %s", address_of(second)));
 }
 
+/* pthread_create() has made the thread, and hasn't returned: what the acceptor would say afterwards comes late. */
+Test(own_argument, told_before_its_words,
+     .description = "that a client came is told before its first words, however slow the acceptor is")
+{
+    struct run run = a_server_where("pthread_create 2 returns late");
+    struct peer client = peer_connects(run, "send 'hello'; expect 'hello'; half-close; expect end");
+    wait_settled(run);
+    release(run);
+    expect_happy(client);
+    wait_settled(run);
+    const char *told = text_from(output_of(run)), *came = strstr(told, "client "), *words = strstr(told, "received ");
+    expect(came != NULL && words != NULL && came < words, "\"client %s\" was told after what the client had sent",
+           address_of(client));
+}
+
 Test(own_argument, its_own_words, .description = "no client gets another's bytes, even if its answer is long in coming")
 {
     struct run run = a_server_where("send 1 waits");
