@@ -28,7 +28,7 @@ from .text import count, quote
 
 CHUNK = 256 * 1024
 SLOW_CHUNK = 2048
-KEPT_BYTES = 4 << 20  # of what one connection receives; beyond that bytes are only counted
+KEPT_BYTES = 2 << 20  # of what one connection receives; beyond that bytes are only counted
 EVENT_BYTES = 64
 MOST_EVENTS = 8_000
 SMALL_BUFFER = 4096
@@ -120,7 +120,7 @@ class Stage:
 class Conversation:
     """One connection and its script."""
 
-    def __init__(self, stage: Stage, number: int, opener: Callable[[Conversation], Steps], gos_used: int = 0) -> None:
+    def __init__(self, stage: Stage, number: int, gos_used: int = 0) -> None:
         self.stage, self.number = stage, number
         self.sock: socket.socket | None = None
         self.local: Address | None = None
@@ -132,7 +132,6 @@ class Conversation:
         self.trouble: str | None = None
         self.done = False
         self.gos_used = gos_used
-        self._open = opener
         self._half_closed = False
         self._sent_last = b""
         self._outcome: ConnectionOutcome | None = None
@@ -153,15 +152,15 @@ class Conversation:
 
     # ---- the script as a whole ----
 
-    def run(self) -> Steps:
-        """Carries out the script."""
+    def run(self, opener: Callable[[Conversation], Steps]) -> Steps:
+        """Carries out the script. opener: the steps to a connection."""
         try:
             for statement in self.stage.script.body:
                 if self.ending == "never" and (self.stage.connects or not isinstance(statement, WaitForGo)):
-                    yield from self._open(self)
+                    yield from opener(self)
                 yield from self._carry_out(statement)
             if self.ending == "never":
-                yield from self._open(self)
+                yield from opener(self)
             if Stay() not in self.stage.script.body:
                 yield from self._close(Close())
         except Unhappy as unhappy:

@@ -22,12 +22,15 @@ from .run import signal_name
 FAILED = 3
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 PR_SET_PDEATHSIG = 1
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8      # mallopt(3)
+GIVEN_BACK = 1 << 18                        # bytes: blocks of this size go back to the system when they are freed
 
 
 def run(work: Callable[[], int], left: str = "nothing was graded") -> int:
     """The exit status of work(), done in a child; 128 and the signal's number where a signal came first.
 
-    left: what the user is told of the work that was interrupted. Where the child ends without having finished, the grader has failed: 3, and a line on standard error.
+    left: what the user is told of the work that was interrupted. Where the child ends without having finished, the
+    grader has failed: 3, and a line on standard error.
     """
     try:
         folder, lock = claims.make()
@@ -66,6 +69,7 @@ def _be_child(keeper: int, mask: set[int | signal.Signals], folder: Path, work: 
                 signal.signal(number, lambda *_: None)      # the keeper gets it too, or has it alone
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         claims.use(folder)
+        _use_little_memory()
         status = work()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else FAILED
@@ -77,6 +81,15 @@ def _be_child(keeper: int, mask: set[int | signal.Signals], folder: Path, work: 
     except OSError:
         status = FAILED
     os._exit(status)
+
+
+def _use_little_memory() -> None:
+    """A grade has many threads, one at a time at work, and megabytes of what students' programs send: one heap for all
+    of them takes half of what the C library's own setting does."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):        # the GNU C library
+        libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(M_MMAP_THRESHOLD, GIVEN_BACK)
 
 
 def _wait(child: int, interrupts: set[signal.Signals]) -> int:

@@ -322,6 +322,8 @@ class Peer:
         for conversation in self._conversations:
             if conversation.sock is not None:
                 conversation.sock.close()
+        for task in self._tasks:
+            task.steps.close()          # it holds the peer, which holds it
         if self._listener is not None:
             with spawn.alone():
                 self._listener.close()
@@ -343,9 +345,9 @@ class Peer:
         gos = 0
         opener = self._accept if self._target is None else self._connect
         for _ in range(turns):
-            conversation = Conversation(self._stage, len(self._conversations), opener, gos)
+            conversation = Conversation(self._stage, len(self._conversations), gos)
             self._conversations.append(conversation)
-            yield from conversation.run()
+            yield from conversation.run(opener)
             gos = conversation.gos_used
 
     def _accept(self, conversation: Conversation) -> Steps:

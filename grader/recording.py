@@ -17,6 +17,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar, cast
 
 from . import spawn
 from .calls import ARGUMENTS, CALLS, MARKS, SYMBOLS
@@ -135,6 +136,7 @@ class Recording:
         """Gives the memory back; nothing can be read any more."""
         if self.fd != -1:
             self._memory.close()
+            self._finished.clear()
             os.close(self.fd)
             self.fd = -1
 
@@ -184,15 +186,34 @@ def resolve(calls: Iterable[Call], program: Path) -> tuple[Call, ...]:
     """The calls with their source lines, as far as the program's debugging information knows them."""
     calls = tuple(calls)
     places = _locate(sorted({site for call in calls for site in (call.site, *call.callers)}), program)
-    return tuple(_placed(call, places) for call in calls)
+    kept: dict[object, object] = {}
+    stands = {stand: _stand(stand, places) for stand in {(call.site, call.callers) for call in calls}}
+    return tuple(_placed(call, stands[call.site, call.callers], kept) for call in calls)
 
 
-def _placed(call: Call, places: Mapping[int, Sequence[Place]]) -> Call:
-    """The call with its line, and with those that its function was called from."""
-    frames = [place for site in (call.site, *call.callers) for place in places.get(site, ())]
-    if not places.get(call.site):
-        return call
-    return replace(call, where=frames[0][0], inside=frames[0][1], via=tuple(Frame(*frame) for frame in frames[1:]))
+Stand = tuple[Location | None, str | None, tuple[Frame, ...]]       # a call's line, function, and what that was called from
+
+
+def _stand(stand: tuple[int, tuple[int, ...]], places: Mapping[int, Sequence[Place]]) -> Stand:
+    site, callers = stand
+    if not places.get(site):
+        return None, None, ()
+    nearest, *others = [place for address in (site, *callers) for place in places.get(address, ())]
+    return *nearest, tuple(Frame(*place) for place in others)
+
+
+T = TypeVar("T")
+
+
+def _placed(call: Call, stand: Stand, kept: dict[object, object]) -> Call:
+    """The call with its line. Values that it shares with earlier ones are kept once: a program that loops fills
+    the evidence of each test."""
+    def once(value: T) -> T:
+        return cast(T, kept.setdefault(value, value))
+
+    where, inside, via = stand
+    return replace(call, where=where, inside=inside, via=via, args=once(call.args), data=once(call.data),
+                   callers=once(call.callers), address=once(call.address), queues=once(call.queues))
 
 
 def locate(wanted: Sequence[int], program: Path) -> dict[int, tuple[Location, str | None]]:

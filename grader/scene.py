@@ -63,7 +63,10 @@ class Scene:
             if verdict is not None:
                 if condition():
                     return
-                raise verdict
+                try:
+                    raise verdict
+                finally:
+                    del verdict         # its traceback holds this frame, and so all that the test saw
             self._rest(pause)
             self.look()
             pause = min(pause * 1.5, LONGEST_PAUSE)
@@ -84,6 +87,7 @@ class Scene:
             peer.close()
         for sock in self.held:
             sock.close()
+        self.look = lambda: None        # it holds the session, which holds the scene
 
 
 class Watch:

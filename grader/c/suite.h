@@ -196,7 +196,7 @@ struct bytes bytes_reported(struct run run, const char *name);
 long long number_of(struct run run, const char *name); /* the probe's report_number(name, …) */
 struct bytes output_of(struct run run);                /* standard output so far */
 const char *errors_of(struct run run);                 /* standard error so far */
-struct bytes received_by(struct peer peer); /* by its first connection, so far; of more than 4 MiB the first 4 */
+struct bytes received_by(struct peer peer); /* by its first connection, so far; of more than 2 MiB the first 2 */
 
 /* ---- expectations: each ends the test if it isn't met ------------------------------------------ */
 

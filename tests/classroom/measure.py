@@ -1,11 +1,13 @@
 """Grades a generated class, checks each mark, and says what it took: python3 tests/classroom/measure.py COUNT [LAB...]
 
 Memory is that of the grader's own processes, Python's and the suites', by their proportional set size (shared pages
-count once), summed up twice a second; students' programs, valgrind and compilers don't count.
+count once, and so does the memory that a new process shares with its maker until it begins), summed up twice a second;
+students' programs, valgrind and compilers don't count.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import subprocess
@@ -22,6 +24,8 @@ from kit import KIT, LABS  # noqa: E402
 from grader import kernel  # noqa: E402
 
 OWN = ("python", "suite")
+LIBC = ctypes.CDLL(None)
+SYS_KCMP, KCMP_VM = {"x86_64": 312, "aarch64": 272}.get(os.uname().machine, -1), 1
 
 
 def main(words: list[str]) -> int:
@@ -82,9 +86,28 @@ def watch(process: subprocess.Popen[bytes]) -> int:
     """The most memory that the grader's own processes had at once, in KiB."""
     peak = 0
     while process.poll() is None:
-        peak = max(peak, sum(memory(pid) for pid in kernel.family(process.pid)))
+        peak = max(peak, together(kernel.family(process.pid)))
         time.sleep(0.5)
     return peak
+
+
+def together(pids: list[int]) -> int:
+    """What these have, in KiB. Between vfork() and execve() a process has its maker's memory, and none of its own."""
+    total = 0
+    for pid in pids:
+        own = memory(pid)
+        if own and not borrowed(pid, pids):
+            total += own
+    return total
+
+
+def borrowed(pid: int, pids: list[int]) -> bool:
+    """Whether its maker, one of these, has the same memory: kcmp(2)."""
+    try:
+        maker = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return False
+    return maker in pids and LIBC.syscall(SYS_KCMP, pid, maker, KCMP_VM, 0, 0) == 0
 
 
 def memory(pid: int) -> int:
