@@ -404,9 +404,11 @@ Test(talking, any_bytes, .description = "bytes are bytes: NULs, newlines and all
 Test(talking, a_slow_reader, .description = "tens of kilobytes come back whole to a client that reads slowly")
 {
     struct bytes message = random_bytes(random_number(50000, 60000));
+    struct bytes first = {message.data, 1000}, rest = {(const char *)message.data + 1000, message.len - 1000};
     struct run run = start_student(.function = "serve_client");
-    struct peer client = peer_connects(run, "small buffers; send $1; half-close; receive to end slowly",
-                                       .data = {message});
+    struct peer client =
+        peer_connects(run, "small buffers; send $1; wait until read; send $2; half-close; receive to end slowly",
+                      .data = {first, rest});
     expect_received(client, message);
 }
 
