@@ -161,8 +161,11 @@ def _happenings(peer: Peer) -> tuple[Happening, ...]:
     if len(events) > MOST_EVENTS + LAST_EVENTS:
         events = events[:MOST_EVENTS] + events[-LAST_EVENTS:]
     addresses = {number: (f"{here[0]}:{here[1]}", f"{there[0]}:{there[1]}") for number, (here, there) in ends.items()}
-    return tuple(Happening(event.time_ns, event.connection, event.kind, event.data, event.size,
-                           *addresses.get(event.connection, (None, None)), event.queues) for event in events)
+    found = []
+    for event in events:
+        local, remote = addresses.get(event.connection, (None, None))
+        found.append(Happening(event.time_ns, event.connection, event.kind, event.data, event.size, local, remote, event.queues))
+    return tuple(found)
 
 
 def _queues(here: kernel.Address, there: kernel.Address) -> Queues | None:

@@ -116,7 +116,7 @@ Test(closing, last_takes_what_comes,
     struct bytes words = a_text();
     struct run run = start_student(.function = "close_last", .args = {"--say", words.data});
     struct peer peer = peer_connects(run, "send 5 random bytes 9000 random bytes 1 random byte in pieces;"
-                                          " send " MUCH "; half-close; receive to end");
+                                          " send " MUCH "; wait until read; half-close; receive to end");
     expect_received(peer, words);
     expect_returned(run, "close_last", 0);
     expect_ends(peer, "", "TIME_WAIT");
