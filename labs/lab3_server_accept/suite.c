@@ -406,9 +406,9 @@ Test(talking, a_slow_reader, .description = "tens of kilobytes come back whole t
     struct bytes message = random_bytes(random_number(50000, 60000));
     struct bytes first = {message.data, 1000}, rest = {(const char *)message.data + 1000, message.len - 1000};
     struct run run = start_student(.function = "serve_client");
-    struct peer client =
-        peer_connects(run, "small buffers; send $1; wait until read; send $2; half-close; receive to end slowly",
-                      .data = {first, rest});
+    struct peer client = peer_connects(
+        run, "small buffers; send $1; wait until read; send $2; half-close; receive to end slowly",
+        .data = {first, rest});
     expect_received(client, message);
 }
 
