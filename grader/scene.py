@@ -26,6 +26,7 @@ from .run import StudentRun
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.008
 LOOK_EVERY = 0.010
+LONGEST_NAP, SHORT_NAP = 0.5, 0.05  # that count between two looks: where no thread woke meanwhile, and where one may have
 QUIET_SECONDS, QUIET_LOOKS = 0.2, 8
 STILL_SECONDS, STILL_EVERY = 3.0, 0.25
 BACKSTOP_SECONDS = 45.0
@@ -101,6 +102,7 @@ class Watch:
         self._quiet_since = 0.0
         self._looks = 0
         self._signature: object = None
+        self._nap: object = None
         self._picture: object = None
         self._still, self._pictured, self._next_picture = 0.0, self._last, self._last + STILL_EVERY
 
@@ -132,21 +134,22 @@ class Watch:
         for run in live:
             if run.runs_on():
                 return CannotHappen(run, Trouble("busy", None, None))
-        return self._look_at_sleep(live, min(since, 0.05), now) or self._look_at_stillness(live, now)
+        return self._look_at_sleep(live, since, now) or self._look_at_stillness(live, now)
 
-    def _look_at_sleep(self, live: list[StudentRun], step: float, now: float) -> CannotHappen | None:
+    def _look_at_sleep(self, live: list[StudentRun], since: float, now: float) -> CannotHappen | None:
         asleep = bool(live) and all(kernel.all_asleep(run.pid) for run in live)
         threads = [(run, thread) for run in live for thread in kernel.threads(run.pid)] if asleep else []
         if not all(thread.state in kernel.ASLEEP for _, thread in threads):
             threads = []
         if not threads or not all(peer.at_rest() for peer in self._scene.peers):
-            self._signature = None
+            self._signature = self._nap = None
             return None
         if not all(thread.state in kernel.STOPPED or kernel.blocks_forever(thread) for _, thread in threads):
-            self._signature = None
-            self._idle += step
-            run = live[0]
-            return CannotHappen(run, Trouble("idle", _call(run), None)) if self._idle > scaled(run.limits.idle_seconds) else None
+            nap = tuple((thread.tid, thread.switches) for _, thread in threads)
+            self._idle += min(since, LONGEST_NAP if nap == self._nap else SHORT_NAP)
+            self._signature, self._nap = None, nap
+            run = live[0]       # its timers run as fast on a slow machine: this limit isn't scaled
+            return CannotHappen(run, Trouble("idle", _call(run), None)) if self._idle > run.limits.idle_seconds else None
         return self._count_quiet(live[0], tuple((t.tid, t.syscall, t.switches) for _, t in threads), now)
 
     def _look_at_stillness(self, live: list[StudentRun], now: float) -> CannotHappen | None:

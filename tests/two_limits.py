@@ -1,10 +1,10 @@
 """make two-limits: the whole corpus judged at normal limits, and again as on a machine three times slower.
 
-    tests/two_limits.py [--sample N] [--load N] [--slowness S] [LAB...]
+    tests/two_limits.py [--sample N] [--only NAME,...] [--load N] [--slowness S] [LAB...]
 
 The second time busy loops share each processor with the grader, and limits of time are scaled by SLOWNESS. Each test
 whose status or cause differs is printed; exit status 1 if one did. Without --sample all solutions, variants and
-mutants are judged; with it so many of them, chosen by SEED.
+mutants are judged; with it so many of them, chosen by SEED. --only takes those that differed last time again.
 """
 
 from __future__ import annotations
@@ -42,10 +42,13 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("labs", nargs="*", default=list(LABS))
     parser.add_argument("--sample", type=int, default=0)
+    parser.add_argument("--only", default="")
     parser.add_argument("--load", type=int, default=2 * len(os.sched_getaffinity(0)))
     parser.add_argument("--slowness", default="3")
     options = parser.parse_args()
     programs = corpus(options.labs)
+    if options.only:
+        programs = [program for program in programs if program[0] in options.only.split(",")]
     if options.sample:
         chance = random.Random(os.environ.get("SEED", "1"))
         programs = chance.sample(programs, min(options.sample, len(programs)))
