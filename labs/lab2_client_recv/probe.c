@@ -5,11 +5,14 @@
  *     probe [OPTIONS] client_ask IP PORT [REQUEST]
  *
  * The first four get a connection that the probe makes, and room for SIZE
- * bytes. client_ask gets REQUEST as the C string it is; without REQUEST, all of
+ * bytes. The first call is made as soon as something has come, or the peer has
+ * left: so whoever doesn't wait is told so by the tests of waiting alone, and
+ * each time. client_ask gets REQUEST as the C string it is; without REQUEST, all of
  * standard input. Options, before or after FUNCTION:
  *
  *     --times N         call it N times, on the same connection
  *     --stay            afterwards keep every descriptor until standard input ends
+ *     --at-once         make the first call right after connect()
  *     --when-left       before the first call wait until the peer has closed or reset
  *     --when-queued N   before the first call wait until N bytes are in the receive queue
  *     --rest            after the last call receive what is left, to the end
@@ -46,7 +49,7 @@ enum { GUARD = 0xAA, GUARD_LEN = 4096 };
 struct options {
     unsigned times;
     unsigned queued; /* --when-queued */
-    bool stay, when_left, rest;
+    bool stay, at_once, when_left, rest;
     char *words[4]; /* FUNCTION and its arguments */
     int count;
 };
@@ -156,7 +159,7 @@ static void probe_receive(const struct options *options, uint16_t port)
         give_up("no memory, or no connection");
     if (options->when_left)
         wait_until_peer_left(fd);
-    if (options->queued > 0)
+    else if (!options->at_once)
         wait_until_queued(fd, (int)options->queued);
 
     long long before = 0, behind = 0;
@@ -229,6 +232,8 @@ static void read_options(int argc, char **argv, struct options *options)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--stay") == 0)
             options->stay = true;
+        else if (strcmp(argv[i], "--at-once") == 0)
+            options->at_once = true;
         else if (strcmp(argv[i], "--when-left") == 0)
             options->when_left = true;
         else if (strcmp(argv[i], "--rest") == 0)
@@ -265,7 +270,7 @@ int main(int argc, char **argv)
     report_open();
     signal(SIGPIPE, SIG_DFL); /* whoever started the probe may ignore it */
 
-    struct options options = {.times = 1};
+    struct options options = {.times = 1, .queued = 1};
     read_options(argc, argv, &options);
     if (options.count < 3)
         give_up("usage: probe [OPTIONS] FUNCTION IP PORT [SIZE | REQUEST]");

@@ -97,7 +97,7 @@ Test(one_recv, waits_for_the_first, .description = "while nothing has come it wa
 {
     struct bytes text = a_text();
     struct peer server = peer_listens("accept; wait for go; send $1; close", .data = {text});
-    struct run run = start_student(.function = "recv_some", .args = {LOOPBACK, port_of(server), "1024"});
+    struct run run = start_student(.function = "recv_some", .args = {"--at-once", LOOPBACK, port_of(server), "1024"});
     wait_blocked(run, "recv");
     go(server);
     wait_exit(run);
@@ -151,7 +151,7 @@ Test(one_recv, stays_in_its_room, .description = "a full room is filled, and not
     struct bytes message = random_bytes(random_number(20, 60));
     struct peer server = peer_listens("send $1; close", .data = {message});
     struct run run = run_student(.function = "recv_some", .times = "2",
-                                 .args = {LOOPBACK, port_of(server), number_text(message.len)});
+                                 .args = {"--when-left", LOOPBACK, port_of(server), number_text(message.len)});
     expect_data(run, 1, message);
     expect_in_room(run);
 }
@@ -194,8 +194,8 @@ Test(one_recv, interrupted, .description = "a signal that interrupts recv() lose
 {
     struct bytes text = a_text();
     struct peer server = peer_listens("send $1; close", .data = {text});
-    struct run run = run_student(.function = "recv_some", .args = {LOOPBACK, port_of(server), "1024"}, .times = "2",
-                                 .faults = "recv 1-3 fails with EINTR");
+    struct run run = run_student(.function = "recv_some", .args = {"--when-left", LOOPBACK, port_of(server), "1024"},
+                                 .times = "2", .faults = "recv 1-3 fails with EINTR");
     expect_data(run, 1, text);
     expect_end(run, 2);
 }
@@ -204,8 +204,10 @@ Test(one_recv, the_program_prints_it,
      .description = "the program sends its REQUEST and prints what came, byte for byte")
 {
     struct bytes reply = join_bytes(a_text(), bytes_of("\xc4\xe3\xba\xc3"));
-    struct peer server = peer_listens("expect 'hello'; send $1; close", .data = {reply});
-    struct run run = run_student(.args = {LOOPBACK, port_of(server), "hello"});
+    struct peer server = peer_listens("expect 'hello'; wait for go; send $1; close", .data = {reply});
+    struct run run = start_student(.args = {LOOPBACK, port_of(server), "hello"});
+    wait_blocked(run, "recv");
+    go(server);
     expect_exit(run, 0);
     expect_output(run, reply);
 }
@@ -300,7 +302,7 @@ Test(exactly_n, short_counts, .description = "recv() may give fewer bytes than t
     struct bytes message = a_message();
     struct peer server = peer_listens("send $1; close", .data = {message});
     struct run run = run_student(.function = "recv_exactly",
-                                 .args = {LOOPBACK, port_of(server), number_text(message.len)},
+                                 .args = {"--when-left", LOOPBACK, port_of(server), number_text(message.len)},
                                  .faults = "recv takes 1 to 300 bytes");
     expect_data(run, 1, message);
 }
@@ -310,7 +312,7 @@ Test(exactly_n, interrupted, .description = "EINTR, at first or midway: nothing 
     struct bytes message = a_message();
     struct peer server = peer_listens("send $1; close", .data = {message});
     struct run run = run_student(.function = "recv_exactly",
-                                 .args = {LOOPBACK, port_of(server), number_text(message.len)},
+                                 .args = {"--when-left", LOOPBACK, port_of(server), number_text(message.len)},
                                  .faults = "recv 1-2 fails with EINTR; every 3rd recv fails with EINTR; "
                                            "recv takes 1 to 500 bytes");
     expect_data(run, 1, message);
@@ -319,7 +321,7 @@ Test(exactly_n, interrupted, .description = "EINTR, at first or midway: nothing 
 Test(exactly_n, a_failure_midway, .description = "a failure midway is -1 with recv()'s errno, however much had come")
 {
     struct peer server = peer_listens("send 200 random bytes; close");
-    struct run run = run_student(.function = "recv_exactly", .args = {LOOPBACK, port_of(server), "200"},
+    struct run run = run_student(.function = "recv_exactly", .args = {"--when-left", LOOPBACK, port_of(server), "200"},
                                  .faults = "recv 3 fails with ETIMEDOUT; recv takes at most 50 bytes");
     expect_failure(run, 1, ETIMEDOUT);
 }
@@ -343,7 +345,7 @@ Test(exactly_n, a_long_message, .description = "a message may be long: a hundred
 Test(exactly_n, no_bytes, .description = "with len 0 it returns 0 at once, and takes nothing")
 {
     struct peer server = peer_listens("stay silent");
-    struct run run = run_student(.function = "recv_exactly", .args = {LOOPBACK, port_of(server), "0"});
+    struct run run = run_student(.function = "recv_exactly", .args = {"--at-once", LOOPBACK, port_of(server), "0"});
     expect(result_of(run, 1) == 0, "recv_exactly() of 0 bytes returned %s, not 0", returned(run, 1));
     expect_in_room(run);
 }
@@ -443,7 +445,8 @@ Test(lines, no_line_at_all, .description = "at the end of the stream it returns 
 Test(lines, an_empty_line, .description = "an empty line is a line: its length is 1, and it isn't the end")
 {
     struct peer server = peer_listens("send '\\n\\nhello\\n'; close");
-    struct run run = run_student(.function = "recv_line", .args = {LOOPBACK, port_of(server), "100"}, .times = "3");
+    struct run run = run_student(.function = "recv_line", .args = {"--when-left", LOOPBACK, port_of(server), "100"},
+                                 .times = "3");
     expect_text_line(run, 1, "\n");
     expect_text_line(run, 2, "\n");
     expect_text_line(run, 3, "hello\n");
@@ -471,7 +474,8 @@ Test(lines, inside_a_character, .description = "a piece may end inside a charact
 Test(lines, just_fits, .description = "a line that just fits with its NUL is a line, and the next one is right")
 {
     struct peer server = peer_listens("send 'hello\\n' 'world\\n'; close");
-    struct run run = run_student(.function = "recv_line", .args = {LOOPBACK, port_of(server), "7"}, .times = "2");
+    struct run run = run_student(.function = "recv_line", .args = {"--when-left", LOOPBACK, port_of(server), "7"},
+                                 .times = "2");
     expect_text_line(run, 1, "hello\n");
     expect_text_line(run, 2, "world\n");
     expect_in_room(run);
@@ -514,8 +518,8 @@ Test(lines, a_long_line, .description = "a line of thousands of bytes is a line,
 Test(lines, interrupted, .description = "EINTR anywhere in a line: nothing is lost and nothing comes twice")
 {
     struct peer server = peer_listens("send 'hello\\nworld\\n'; close");
-    struct run run = run_student(.function = "recv_line", .args = {LOOPBACK, port_of(server), "100"}, .times = "2",
-                                 .faults = "recv 1 fails with EINTR; every 2nd recv fails with EINTR");
+    struct run run = run_student(.function = "recv_line", .args = {"--when-left", LOOPBACK, port_of(server), "100"},
+                                 .times = "2", .faults = "recv 1 fails with EINTR; every 2nd recv fails with EINTR");
     expect_text_line(run, 1, "hello\n");
     expect_text_line(run, 2, "world\n");
 }
@@ -539,8 +543,10 @@ Test(lines, a_reset_midway, .description = "a reset within a line is -1 with ECO
 Test(lines, the_program_prints_it, .description = "with --line the program prints the line, and nothing else")
 {
     struct bytes line = join_bytes(a_text(), bytes_of("\n"));
-    struct peer server = peer_listens("expect 'hello\n'; send $1 'more\n'; close", .data = {line});
-    struct run run = run_student(.args = {"--line", LOOPBACK, port_of(server), "hello\n"});
+    struct peer server = peer_listens("expect 'hello\n'; wait for go; send $1 'more\n'; close", .data = {line});
+    struct run run = start_student(.args = {"--line", LOOPBACK, port_of(server), "hello\n"});
+    wait_blocked(run, "recv");
+    go(server);
     expect_exit(run, 0);
     expect_output(run, line);
 }
