@@ -294,6 +294,18 @@ Test(sending_everything, megabytes_to_a_slow_reader,
 
 /* ---- peer_leaves: client_send(), and send_all() to a peer that has gone ------------------------- */
 
+/* "No more from me" isn't "I don't listen any more": a read would give 0 here. */
+Test(sending_everything, a_peer_that_only_listens,
+     .description = "a peer that has ended its own side still listens: all arrives there")
+{
+    struct bytes message = a_message();
+    struct peer server = peer_listens("accept; half-close; receive to end");
+    struct run run = run_student(.function = "send_all", .args = {"--when-left", LOOPBACK, port_of(server)},
+                                 .input = message);
+    expect_result(run, 0);
+    expect_received(server, message);
+}
+
 /* This peer half-closes when it has the message, so that a client which reads an answer (and shouldn't) gets on. */
 Test(peer_leaves, connects_sends_closes, .description = "client_send() connects, sends the bytes, and closes")
 {
@@ -302,6 +314,14 @@ Test(peer_leaves, connects_sends_closes, .description = "client_send() connects,
     struct run run = run_student(.function = "client_send", .args = {LOOPBACK, port_of(server)}, .input = message);
     expect_result(run, 0);
     expect_received(server, message);
+}
+
+Test(peer_leaves, takes_as_long_as_the_peer,
+     .description = "client_send() waits for a slow peer, however long that takes")
+{
+    struct peer server = peer_listens("small buffers; never read");
+    struct run run = start_student(.function = "client_send", .args = {"--mebibytes", "64", LOOPBACK, port_of(server)});
+    wait_blocked(run, "send");
 }
 
 Test(peer_leaves, nobody_there, .description = "where nobody listens client_send() returns -1 with ECONNREFUSED")
@@ -514,6 +534,17 @@ Test(prompts, the_prompt_comes_first, .description = "the prompt is there before
     wait_output(run, "message: ");
     type_text(run, "hello\n");
     finish(run); /* the line is reported after the call */
+    expect_answer(run, 1, bytes_of("hello"));
+}
+
+Test(prompts, a_line_in_parts, .description = "a line may come in parts, as somebody types it, and is one line")
+{
+    struct run run = start_student(.function = "prompt_line", .args = {"message: ", "100"}, .input_kind = INPUT_HELD);
+    wait_output(run, "message: ");
+    type_text(run, "hel");
+    wait_blocked(run, "read");
+    type_text(run, "lo\n");
+    finish(run);
     expect_answer(run, 1, bytes_of("hello"));
 }
 

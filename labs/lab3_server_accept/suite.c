@@ -464,6 +464,8 @@ Test(talking, other_errors_end_it, .description = "any other error of recv() or 
     peer_connects(sending, "send 'one'; expect 'one'; send 'two'; receive to end");
     wait_exit(sending);
     expect_error(sending, EHOSTUNREACH);
+    expect(number_of(sending, "connection_open") == 1,
+           "send() failed, and serve_client() has closed the connection: that is up to its caller");
     int lines;
     expect(said_received(sending, &lines) == 6,
            "send() failed after 'one' and 'two' had come, 6 bytes, and the lines \"received N\" add up to %zu",
@@ -755,6 +757,17 @@ Test(bad_clients, no_descriptor_left,
     expect_happy(client);
     wait_exit(run);
     expect_result(run, 0);
+}
+
+Test(bad_clients, who_waits_is_served,
+     .description = "who waits in the queue meanwhile is served later, and not hung up on")
+{
+    struct run run = start_student(.function = "server_run", .args = {"1"}, .stay = true,
+                                   .faults = "accept 1 fails with EMFILE");
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    finish(run);
+    expect_result(run, 0);
+    expect_happy(client);
 }
 
 Test(bad_clients, no_memory_for_a_moment,

@@ -122,6 +122,19 @@ Test(closing, last_takes_what_comes,
     expect_ends(peer, "", "TIME_WAIT");
 }
 
+Test(closing, in_thousands_of_pieces,
+     .description = "both take all, if it comes in ten thousand pieces: only the end is the end")
+{
+    const char *scripts[] = {"expect end; send 130000 random bytes; close",
+                             "send 130000 random bytes; half-close; expect end"};
+    for (int i = 0; i < 2; i++) {
+        struct run run = start_student(.function = both[i], .faults = "recv takes 1 to 20 bytes");
+        struct peer peer = peer_connects(run, scripts[i]);
+        expect_happy(peer);
+        expect_returned(run, both[i], 0);
+    }
+}
+
 Test(closing, first_takes_what_had_come,
      .description = "what lay unread when close_first() was called makes no reset of the end")
 {
@@ -533,6 +546,10 @@ Test(asking, free_or_listening, .description = "a port is free, whatever holds o
     expect_state(port, FREE, "no socket has that port, and other ports are held in every way there is");
     hold_port(port, "LISTEN");
     expect_state(port, LISTENING, "a server listens there");
+
+    struct run run = run_student(.function = "port_state", .args = {port, free_port()});
+    expect_answer(run, 1, LISTENING, "a server listens there");
+    expect_answer(run, 2, FREE, "no socket has that port: a server listened at the one asked for before");
 }
 
 Test(asking, held_by_time_wait, .description = "when the server has gone, TIME_WAIT holds its port")
