@@ -51,7 +51,7 @@ static struct bytes first_of(struct bytes message, long long n)
 static const char *a_little_at_each_go(const char *step)
 {
     const char *script = "";
-    for (int i = 0; i < 15; i++)
+    for (int i = 0; i < 28; i++)
         script = format("%swait for go; %s; ", script, step);
     return script;
 }
@@ -557,18 +557,18 @@ Test(backpressure, when_the_time_is_over,
 
 Test(backpressure, the_whole_time, .description = "the time is for all waits together: it doesn't begin anew at each")
 {
-    struct bytes message = random_bytes(MUCH);
+    struct bytes message = random_bytes(2 * MUCH);
     struct peer server = peer_listens(
         format("small buffers; accept; %sreceive to end", a_little_at_each_go("receive 7000 bytes")));
     struct run run = start_student(.function = "send_within", .input = message,
-                                   .args = {SMALL, WITH(server), "200", number(MUCH)});
+                                   .args = {SMALL, WITH(server), "500", number(2 * MUCH)});
     wait_full(server);
     int slept = 0;
-    while (slept < 260 && sleeps_for(run, 20)) {
+    while (slept < 560 && sleeps_for(run, 20)) {
         go(server);
         slept += 20;
     }
-    expect(slept < 260, "the timeout was 200 ms, and send_within() has slept for 260 ms and still waits");
+    expect(slept < 560, "the timeout was 500 ms, and send_within() has slept for 560 ms and still waits");
 }
 
 Test(backpressure, no_time_at_all, .description = "with a timeout of 0 it takes what fits, and doesn't wait")
@@ -627,11 +627,11 @@ Test(backpressure, interrupted_late, .description = "an interrupted wait doesn't
     struct peer server = peer_listens("small buffers; never read");
     struct run run = start_student(.function = "send_within", .input = random_bytes(BETWEEN),
                                    .faults = "poll 1 waits; poll 1 fails with EINTR",
-                                   .args = {SMALL, WITH(server), "200", number(BETWEEN)});
-    for (int slept = 0; slept < 260 && sleeps_for(run, 20);)
+                                   .args = {SMALL, WITH(server), "500", number(BETWEEN)});
+    for (int slept = 0; slept < 560 && sleeps_for(run, 20);)
         slept += 20;
     release(run);
-    expect(!sleeps_for(run, 120), "the timeout was 200 ms; interrupted after 260 ms, send_within() waits again");
+    expect(!sleeps_for(run, 50), "the timeout was 500 ms; interrupted after 560 ms, send_within() waits again");
     wait_exit(run);
     long long sent = result_of(run, 1);
     expect((sent > 0 && sent < BETWEEN) || (sent == -1 && errno_of(run, 1) == ETIMEDOUT),
@@ -995,12 +995,13 @@ Test(finishing, the_time_is_over, .description = "when the time is over it close
 Test(finishing, the_whole_time,
      .description = "the time is for all of it: a peer that goes on sending doesn't lengthen it")
 {
-    struct peer server = peer_listens(format("receive to end; %sstay silent", a_little_at_each_go("send 'x'")));
+    struct peer server = peer_listens(
+        format("receive to end; send 9 random bytes in pieces of 1; %sstay silent", a_little_at_each_go("send 'x'")));
     struct run run = start_student(.function = "finish", .args = {WITH(server), "200"}, .stay = true);
     int slept = 0;
-    while (slept < 260 && sleeps_for(run, 20)) {
+    while (slept < 260 && sleeps_for(run, 10)) {
         go(server);
-        slept += 20;
+        slept += 10;
     }
     expect(slept < 260, "the timeout was 200 ms, and finish() has slept for 260 ms and still waits");
     wait_calls(run, 1);
