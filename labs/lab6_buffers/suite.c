@@ -15,7 +15,12 @@
 #define LONG "20000"         /* ms: a time limit that no right program reaches */
 #define LONGEST "2147483647" /* ms, 24 days: the longest that an int holds */
 
-enum { SMALL_BUFFER = 4096, BETWEEN = 30000, MUCH = 4 * BETWEEN /* far more than fits between the two */ };
+enum {
+    SMALL_BUFFER = 4096,
+    BETWEEN = 30000,
+    MUCH = 4 * BETWEEN /* far more than fits between the two */,
+    TOO_MUCH = 2 * MUCH
+};
 
 static const char *number(long long n)
 {
@@ -557,11 +562,11 @@ Test(backpressure, when_the_time_is_over,
 
 Test(backpressure, the_whole_time, .description = "the time is for all waits together: it doesn't begin anew at each")
 {
-    struct bytes message = random_bytes(2 * MUCH);
+    struct bytes message = random_bytes(TOO_MUCH);
     struct peer server = peer_listens(
         format("small buffers; accept; %sreceive to end", a_little_at_each_go("receive 7000 bytes")));
     struct run run = start_student(.function = "send_within", .input = message,
-                                   .args = {SMALL, WITH(server), "500", number(2 * MUCH)});
+                                   .args = {SMALL, WITH(server), "500", number(TOO_MUCH)});
     wait_full(server);
     int slept = 0;
     while (slept < 560 && sleeps_for(run, 20)) {
