@@ -5,7 +5,8 @@
  *     say(EVENT_RECEIVED, NULL, 5);                received 5
  *     say(EVENT_GONE, "127.0.0.1:54600", 0);       gone 127.0.0.1:54600
  *
- * Only lines of this kind are judged. Whatever else you print is your own.
+ * Only lines of this kind are judged. A line of your own, printed while you look
+ * for a mistake, does no harm.
  */
 #ifndef SAY_H
 #define SAY_H

@@ -42,9 +42,10 @@ ssize_t recv_exactly(int fd, void *buf, size_t len);
  * stays where it is. '\r' and NULs are bytes of the line like any other.
  * Returns the line's length without the final NUL (so "\n" is 1). A last line
  * that the stream's end has left without '\n' is returned as it is. 0 is the
- * end: no line any more. -1 with errno; EMSGSIZE for a line that is too long:
- * cap - 1 bytes have come and none is '\n', though the stream may end there. It
- * doesn't wait for the rest, which stays unread: there may be no end to it.
+ * end: no line any more. -1 with errno; EMSGSIZE for a line that is too long,
+ * as soon as cap - 1 bytes have come without a '\n', even if the stream ends
+ * right there. It doesn't wait for the rest, which stays unread: there may be no
+ * end to it.
  * (What had come may be gone, and what then stands at line means nothing.)
  * EINVAL if cap is below 2.
  */

@@ -44,12 +44,12 @@ struct server_stats {
  * Whether any other error ends the accepting is up to you; it ends no conversation.
  * A client for whom no thread or memory can be had is turned away: its
  * connection is closed, and it counts nowhere, neither as connected nor as
- * served. Whether it is told is up to you.
+ * served. Whether it is told, client and gone, is up to you.
  *
  * Returns the server, for the two functions below; a process may have several at
  * once, each with a listener, clients and numbers of its own. Or NULL with errno
- * when no thread or memory can be had: then the listener is open and the caller's
- * to close. */
+ * when no thread, memory or descriptor can be had: then the listener is open and
+ * the caller's to close. */
 struct server *server_start(int listener);
 
 /* The numbers as they are now, while the clients go on. Any thread may ask. Each
