@@ -13,6 +13,7 @@ CALLS: tuple[str, ...] = tuple(re.findall(r"^(?:CALL|MARK)\((\w+)\)", _TEXT, re.
 MARKS: frozenset[str] = frozenset(re.findall(r"^MARK\((\w+)\)", _TEXT, re.MULTILINE))
 ALIASES: dict[str, str] = dict(re.findall(r"^SAME\((\w+), (\w+)\)", _TEXT, re.MULTILINE))
 SYMBOLS: tuple[str, ...] = (*(name for name in CALLS if name not in MARKS), *ALIASES)
+BY_NUMBER = "syscall"       # makes any of them, and is recorded as that one
 ARGUMENTS: dict[str, int] = {name: given.count(",") for name, given in _ENTERS}      # how many are recorded of each call
 
 AS_WRITTEN = {"splice_in": "splice"}    # a recorded call's name in a program

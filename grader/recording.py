@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from . import spawn
-from .calls import ARGUMENTS, CALLS, MARKS, SYMBOLS
+from .calls import ARGUMENTS, BY_NUMBER, CALLS, MARKS, SYMBOLS
 from .evidence import Call, Frame, Location, Queues
 from .faults import MOST_FAULTS, Action, Fault, parse_faults
 from .standing import Standing, Text, as_words, sites
@@ -52,7 +52,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 def link_flags() -> list[str]:
     """What the program must be linked with, besides recorder.o and -pthread."""
-    return ["-static-libgcc", *(f"-Wl,--wrap={symbol}" for symbol in SYMBOLS)]      # what follows a stack's frames is in it
+    return ["-static-libgcc", *(f"-Wl,--wrap={symbol}" for symbol in (*SYMBOLS, BY_NUMBER))]      # what follows a stack's frames is in it
 
 
 class Recording:

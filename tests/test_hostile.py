@@ -92,7 +92,7 @@ def test_the_page_says_what_the_heads_promise() -> None:
 
 
 def test_the_page_notices_what_has_changed() -> None:
-    page, (name, other) = table.PAGE.read_text(), ("recorder_syscall", "daemon")
+    page, (name, other) = table.PAGE.read_text(), ("remembers", "daemon")
     assert table.stale({one: program for one, program in PROGRAMS.items() if one != name}, page)
     assert table.stale(PROGRAMS, "\n".join(line for line in page.splitlines() if not line.startswith(f"| {name} ")))
     assert table.stale(PROGRAMS, page.replace(f"| {name} |", f"| {other} |"))

@@ -698,4 +698,10 @@ Test(prompts, no_memory_goes_wrong, .description = "in the whole dialogue no mem
     struct run run = run_student(.input = bytes_of(format("127.0.0.1\n%s\n\n", port_of(server))), .under = MEMCHECK);
     expect_exit(run, 0);
     expect_clean_memory(run);
+
+    const char *lines = "";
+    for (int i = 0; i < 41; i++)
+        lines = format("%shello\n", lines);
+    expect_steady_memory(
+        run_student(.function = "prompt_line", .args = {"", "100"}, .input = bytes_of(lines), .times = "41"));
 }

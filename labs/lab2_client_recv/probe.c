@@ -15,6 +15,7 @@
  *     --at-once         make the first call right after connect()
  *     --when-left       before the first call wait until the peer has closed or reset
  *     --when-queued N   before the first call wait until N bytes are in the receive queue
+ *     --free            client_ask: free each reply at once, and report none
  *     --rest            after the last call receive what is left, to the end
  *
  * What each call gave is reported as data1, data2, …; "nul1" says whether a NUL
@@ -49,7 +50,7 @@ enum { GUARD = 0xAA, GUARD_LEN = 4096 };
 struct options {
     unsigned times;
     unsigned queued; /* --when-queued */
-    bool stay, at_once, when_left, rest;
+    bool stay, at_once, when_left, rest, free;
     char *words[4]; /* FUNCTION and its arguments */
     int count;
 };
@@ -215,6 +216,10 @@ static void probe_ask(const struct options *options, uint16_t port)
         good[i] = result == 0;
         report_number(numbered("null", i + 1), replies[i] == NULL);
         report_number(numbered("len", i + 1), (long long)lens[i]);
+        if (good[i] && options->free) {
+            free(replies[i]);
+            good[i] = false;
+        }
     }
     for (unsigned i = 0; i < options->times; i++)
         if (good[i] && lens[i] <= MOST)
@@ -236,6 +241,8 @@ static void read_options(int argc, char **argv, struct options *options)
             options->at_once = true;
         else if (strcmp(argv[i], "--when-left") == 0)
             options->when_left = true;
+        else if (strcmp(argv[i], "--free") == 0)
+            options->free = true;
         else if (strcmp(argv[i], "--rest") == 0)
             options->rest = true;
         else if (strcmp(argv[i], "--times") == 0 && i + 1 < argc)

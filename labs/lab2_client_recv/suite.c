@@ -962,4 +962,8 @@ Test(whole_reply, no_memory_goes_wrong,
                                  .under = MEMCHECK);
     expect_exit(run, 0);
     expect_clean_memory(run);
+
+    struct peer many = peer_listens("41 times: receive to end; send 10 random bytes; close");
+    expect_steady_memory(
+        run_student(.function = "client_ask", .args = {"--free", LOOPBACK, port_of(many), "hello"}, .times = "41"));
 }

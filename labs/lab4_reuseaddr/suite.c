@@ -675,4 +675,5 @@ Test(asking, no_memory_goes_wrong, .description = "no memory is misused or lost 
     struct run run = run_student(.function = "port_state", .args = {port}, .times = "2", .under = MEMCHECK);
     expect_result(run, LISTENING);
     expect_clean_memory(run);
+    expect_steady_memory(run_student(.function = "port_state", .args = {port}, .times = "41"));
 }

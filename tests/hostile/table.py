@@ -23,6 +23,11 @@ plain user, and as a plain user with Landlock and with no sandbox. {machine}
 Below are those that aren't held everywhere. "not run": it would harm the machine, or who looks on. "held, not
 promised": nothing came of it in this run, and its head doesn't say that it must be so.
 
+No tier keeps a program from its own process, in which the recorder forces calls to fail. Who makes system calls with
+machine instructions, or looks up the C library's functions while the program runs, meets none of these failures, and
+passes the tests of them unearned; who finds other traces of valgrind behaves while it looks. What arrives at the peer
+and what the kernel tells isn't touched by that, and such a file shows what it does to anybody who reads it.
+
 | program | what it tries |{columns}
 | --- | --- |{rules}
 """

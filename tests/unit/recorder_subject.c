@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -397,6 +398,17 @@ static void symbols(void)
     SHOW("sysv_signal", (long)__sysv_signal(SIGUSR1, SIG_IGN));
 }
 
+static void by_number(void)
+{
+    int pair[2];
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    char got[8];
+    SHOW("sendto", syscall(SYS_sendto, pair[0], "hello", 5, 0, NULL, 0)); /* the line of this call */
+    SHOW("read", syscall(SYS_read, pair[1], got, sizeof got));
+    SHOW("close", syscall(SYS_close, 500));
+    SHOW("getpid", syscall(SYS_getpid) == getpid());
+}
+
 static const struct {
     const char *name;
     void (*play)(void);
@@ -418,6 +430,7 @@ static const struct {
     {"arming", arming},
     {"waiting", waiting},
     {"symbols", symbols},
+    {"by_number", by_number},
     {"naps", naps},
     {"short_naps", short_naps},
     {"memory", memory},

@@ -192,9 +192,19 @@ def test_other_symbols_of_a_call_are_recorded_as_it(subject: Program) -> None:
     assert (signal_call.name, signal_call.args) == ("signal", (signal.SIGUSR1, 1))
 
 
+def test_a_call_by_its_number_is_recorded_and_struck_as_that_call(subject: Program) -> None:
+    played = subject.play("by_number", "sendto takes at most 2 bytes")
+    sent, got, closed = played.calls[-3:]
+    assert [(call.name, call.result) for call in (sent, got, closed)] == [("sendto", 2), ("read", 2), ("close", -1)]
+    assert (sent.faulted, sent.size, got.data, closed.errno) == ("sendto takes at most 2 bytes", 5, b"he", errno.EBADF)
+    assert played.shown("getpid") == [(1, UNTOUCHED)]
+    (where,) = (call.where for call in resolve(played.calls, subject.path) if call.name == "sendto")
+    assert where is not None and where.line == line_of("the line of this call")
+
+
 # ---- nothing changes for the program --------------------------------------------------------------
 
-@pytest.mark.parametrize("scene", ["garbage", "many_sends", "waiting", "symbols", "successes", "arming"])
+@pytest.mark.parametrize("scene", ["garbage", "many_sends", "waiting", "symbols", "by_number", "successes", "arming"])
 def test_the_program_sees_what_it_would_see_alone(subject: Program, tmp_path: Path, scene: str) -> None:
     stub = tmp_path / "stub.c"
     stub.write_text("void recorder_arm(int on) { (void)on; }\n")

@@ -1,7 +1,6 @@
 /* about: goes around the recorder, and so around the forced faults, by syscall()
  * time: run
  * threat: forge
- * held: -
  */
 #include <sys/syscall.h>
 #include <unistd.h>

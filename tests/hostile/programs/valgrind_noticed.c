@@ -1,7 +1,6 @@
 /* about: leaks, but not where it notices valgrind
  * time: run
  * threat: detect
- * held: -
  */
 #include <valgrind/valgrind.h>
 #define LEAKS (!RUNNING_ON_VALGRIND)
