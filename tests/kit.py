@@ -90,6 +90,7 @@ class Mutant:
         fails: stage/test        (must be among those that fail; more than one line allowed)
         cause: slug              (of the first test in `fails`; "-" where the evidence can't single one out)
         says: words              (under tests/stuck: what stands in the message)
+        races: for what          (its threads do: which tests it fails besides those named is its own chance)
         <<<<
         old lines, found exactly once in the solution
         ====
@@ -103,6 +104,7 @@ class Mutant:
     cause: str
     edits: tuple[tuple[str, str], ...]
     says: str = ""
+    races: str = ""
 
     @property
     def lab(self) -> Lab:
@@ -132,7 +134,7 @@ def read_mutant(path: Path) -> Mutant:
     values = [(name.strip(), value.strip()) for name, value in headers]
     first = dict(reversed(values))
     return Mutant(path, first.get("about", ""), tuple(value for name, value in values if name == "fails"),
-                  first.get("cause", "-"), tuple(edits), first.get("says", ""))
+                  first.get("cause", "-"), tuple(edits), first.get("says", ""), first.get("races", ""))
 
 
 def mutants(folder: str) -> list[Mutant]:

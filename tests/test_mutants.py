@@ -93,6 +93,10 @@ def test_causes_of_the_rest(grades: Grades) -> None:
     check_causes(grades, REST)
 
 
+def test_only_where_there_are_threads_a_mutant_races() -> None:
+    assert {mutant.lab.id for mutant in MUTANTS if mutant.races} == {"lab5"}
+
+
 @pytest.mark.parametrize("lab", LABS)
 def test_no_test_is_idle(lab: str) -> None:
     """Each test of a suite is killed for: at least one mutant names it."""
