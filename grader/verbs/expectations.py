@@ -64,6 +64,7 @@ class ExpectationVerbs(PeerVerbs, RunVerbs):
 
     def do_expect_nothing_sent(self, fields: list[bytes]) -> None:
         peer = self.peer(fields[0])
+        self.wait(lambda: bool(peer.outcome.connections) or peer.at_rest(), "an end of what is under way", peer)
         if peer.outcome.connections:
             raise self.unmet("peer", "your program connected, though it had nothing to connect to", peer)
 
