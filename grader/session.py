@@ -28,7 +28,6 @@ from .verbs.resources import ResourceVerbs
 from .verbs.sockets import SocketVerbs
 
 MOST_EVENTS, LAST_EVENTS = 4096, 64         # of a peer, kept as evidence
-MOST_RECEIVED = 2 << 20                     # bytes of it
 MOST_LOOKED_AT, MOST_LOOKS = 2, 1000        # connections of a peer, and looks that are kept
 FIRST_LOOK_PAUSE, LONGEST_LOOK_PAUSE = 0.003, 0.1
 
@@ -149,7 +148,7 @@ class Session(ExpectationVerbs, LookVerbs, ResourceVerbs, SocketVerbs):
         first = outcome.connections[0] if outcome.connections else None
         return PeerSeen(
             script=said.script, role=said.role, address=f"{peer.address[0]}:{peer.address[1]}", port=peer.address[1],
-            data=said.data, connections=len(outcome.connections), received=outcome.received[:MOST_RECEIVED],
+            data=said.data, connections=len(outcome.connections), received=outcome.received,
             sent=first.sent if first else b"", ending=first.ending if first else "never", happy=outcome.happy,
             trouble=outcome.trouble, story=tuple(peer.story()), events=_happenings(peer),
             looks=tuple(self.looks.get(index, ())))

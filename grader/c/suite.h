@@ -212,8 +212,8 @@ void expect_output_contains(struct run run, const char *text);
 void expect_line(struct run run, const char *line);           /* one whole line of standard output */
 void expect_errors_contain(struct run run, const char *text); /* standard error */
 void expect_clean_memory(struct run run);                     /* valgrind found no error and no leak */
-void expect_steady_memory(struct run run);                    /* from its 21st to its 41st call: see report.h */
 void expect_clean_heap(struct run run);                       /* the same, but descriptors may be open */
+void expect_steady_memory(struct run run);                    /* from its 21st to its 41st call: see report.h */
 void expect_no_race(struct run run);                          /* helgrind found no data race in the student's lines */
 
 /* `what` holds just these bytes: "the line that prompt_line() gave". Says where the two differ. */

@@ -5,15 +5,16 @@
  *
  *     client_connect IP PORT [TEXT]             sends TEXT on what it returned
  *     send_all [OPTION] IP PORT [TEXT]          on a connection the probe makes
- *     client_send [OPTION] IP PORT [TEXT [IP PORT]]    then TEXT to the second one
+ *     client_send IP PORT [TEXT [IP PORT]]      then TEXT to the second one
  *     prompt_line PROMPT CAP
  *
  * send_all and client_send get TEXT as the C string it is; without TEXT, all of
  * standard input, which no NUL follows. --times calls the function N times, and
  * each call is reported. --stay keeps every descriptor
- * afterwards until standard input ends. OPTION: --mebibytes N is so many zeros
- * in place of TEXT; --when-left, of send_all alone, waits before the first call
- * until the peer has closed or reset the connection.
+ * afterwards until standard input ends. send_all's own OPTION: --when-left
+ * waits, before the first call, until the peer has closed or reset the
+ * connection; --mebibytes N is so many zeros in place of TEXT. client_send takes
+ * that too, where TEXT would stand.
  *
  * Exit status: 0 it did what was asked, 2 it could not. It never judges.
  */
@@ -164,14 +165,9 @@ static void call_send_all(char **argv)
 
 static void call_client_send(char **argv)
 {
-    bool many = strcmp(argv[0], "--mebibytes") == 0;
-    const char *mebibytes = argv[1];
-    argv += many ? 2 : 0;
-    if (argv[0] == NULL || argv[1] == NULL)
-        give_up("client_send: to which server?");
-
     uint16_t port = port_argument(argv[1]);
-    struct data data = many ? zeros(mebibytes) : data_argument(argv[2]);
+    bool many = argv[2] != NULL && strcmp(argv[2], "--mebibytes") == 0 && argv[3] != NULL;
+    struct data data = many ? zeros(argv[3]) : data_argument(argv[2]);
     for (unsigned i = 0; i < times; i++) {
         report_begin();
         int result = client_send(argv[0], port, data.bytes, data.len);

@@ -292,8 +292,6 @@ Test(sending_everything, megabytes_to_a_slow_reader,
     expect_received(server, message);
 }
 
-/* ---- peer_leaves: client_send(), and send_all() to a peer that has gone ------------------------- */
-
 /* "No more from me" isn't "I don't listen any more": a read would give 0 here. */
 Test(sending_everything, a_peer_that_only_listens,
      .description = "a peer that has ended its own side still listens: all arrives there")
@@ -305,6 +303,8 @@ Test(sending_everything, a_peer_that_only_listens,
     expect_result(run, 0);
     expect_received(server, message);
 }
+
+/* ---- peer_leaves: client_send(), and send_all() to a peer that has gone ------------------------- */
 
 /* This peer half-closes when it has the message, so that a client which reads an answer (and shouldn't) gets on. */
 Test(peer_leaves, connects_sends_closes, .description = "client_send() connects, sends the bytes, and closes")
@@ -320,7 +320,7 @@ Test(peer_leaves, takes_as_long_as_the_peer,
      .description = "client_send() waits for a slow peer, however long that takes")
 {
     struct peer server = peer_listens("small buffers; never read");
-    struct run run = start_student(.function = "client_send", .args = {"--mebibytes", "64", LOOPBACK, port_of(server)});
+    struct run run = start_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "--mebibytes", "64"});
     wait_blocked(run, "send");
 }
 

@@ -401,6 +401,18 @@ Test(talking, any_bytes, .description = "bytes are bytes: NULs, newlines and all
     expect_received(client, message);
 }
 
+/* No byte means anything: not a NUL, not ^D, not a newline, and not "q". */
+Test(talking, each_byte_alone, .description = "a byte that comes alone comes back, whichever of the 256 it is")
+{
+    char every[256];
+    for (int i = 0; i < 256; i++)
+        every[i] = (char)i;
+    struct bytes message = {every, sizeof every};
+    struct run run = start_student(.function = "serve_client");
+    struct peer client = peer_connects(run, "send $1 in pieces of 1; half-close; receive to end", .data = {message});
+    expect_received(client, message);
+}
+
 Test(talking, a_slow_reader, .description = "tens of kilobytes come back whole to a client that reads slowly")
 {
     struct bytes message = random_bytes(random_number(50000, 60000));
