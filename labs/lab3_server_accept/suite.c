@@ -892,6 +892,8 @@ Test(passive_and_active, no_memory_goes_wrong,
      .description = "from the first client to the last no memory is misused or lost (valgrind)")
 {
     struct run run = start_student(.args = {"--clients", "2", LOOPBACK, "0"}, .under = MEMCHECK);
+    wait_listening(run);
+    wait_settled(run); /* it waits for a client, as it must: valgrind is slow enough to find one there else */
     struct peer clients = peer_connects(run, "2 clients in turn: " ECHO_ROUND);
     expect_happy(clients);
     expect_exit(run, 0);

@@ -872,8 +872,10 @@ Test(deadlock, waits_for_room,
     struct bytes out = random_bytes(BETWEEN), in = random_bytes(500);
     struct peer server = peer_listens("small buffers; send $1 'and more' at once; wait for go; receive to end",
                                       .data = {in});
-    struct run run = start_student(.function = "exchange", .input = out,
-                                   .args = {SMALL, "--rest", WITH(server), number(BETWEEN), "500"});
+    struct run run = start_student(.function = "exchange", .input = out, .input_kind = INPUT_HELD,
+                                   .args = {"--hold", SMALL, "--rest", WITH(server), number(BETWEEN), "500"});
+    wait_peer_settled(server);
+    type_text(run, "\n");
     wait_full(server);
     expect_waits(run, 50, "before all was sent");
     stop(run);
