@@ -86,7 +86,8 @@ def zero_check(evidence: Evidence) -> Sure | None:
 @cause(CAUSES, "zero-refused", *DIALERS, text="The descriptor was 0, and 0 was taken for a failure. It is a good one, the first when "
        "standard input is closed. Only -1 is failure.")
 def zero_refused(evidence: Evidence) -> Sure | None:
-    made, own, run = own_calls(evidence, "socket"), all_own(evidence), evidence.run
+    own, run = all_own(evidence), evidence.run
+    made = [call for call in run.calls if call.name == "socket"] if run is not None else []     # dial.h's too
     refused = run is not None and run.reported[:1] == ((-1, 0),) and not any(failed(call) for call in own)
     if not refused or not made or made[0].result != 0:
         return None

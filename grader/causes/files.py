@@ -112,7 +112,7 @@ def fd_leak(evidence: Evidence) -> Sure | None:
     return Sure(found[0].where) if found and found[0].kind == "descriptor" else None
 
 
-@cause(CAUSES, "double-close", *CLIENTS, "lab4", "lab6", text="A descriptor was closed a second time. By then its number may belong to another file, "
+@cause(CAUSES, "double-close", *CLIENTS, "lab3", "lab4", "lab6", text="A descriptor was closed a second time. By then its number may belong to another file, "
        "which is closed in its place.")
 def double_close(evidence: Evidence) -> Sure | None:
     closes = own_calls(evidence, "close")

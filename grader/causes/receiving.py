@@ -111,6 +111,8 @@ def empty_is_error(evidence: Evidence) -> Sure | None:
     one = answered(evidence, "recv_message", "client_ask")
     if one is None or one.due is None or one.got is None or one.got.result != -1 or one.due.data:
         return None
+    if one.function == "client_ask" and not one.at_end:
+        return None
     return last_of(one) if one.due.result == (1 if one.function == "recv_message" else 0) else None
 
 
@@ -454,7 +456,8 @@ def small_type(evidence: Evidence) -> Sure | None:
     small = (_signed(total, 8), _signed(total, 16), total % 2**8, total % 2**16)
     wrapped = told not in (0, -1, total) and told in small
     whole = one.room if one.function == "recv_exactly" else announced(one) or 0
-    cut = one.function in ("recv_exactly", "recv_message") and not one.at_end and total == whole % 2**16 < whole
+    cut = one.function in ("recv_exactly", "recv_message") and one.got.result != -1 and not one.at_end \
+        and total == whole % 2**16 < whole
     return last_of(one) if (wrapped and total > 127) or cut else None
 
 

@@ -8,7 +8,7 @@ import signal
 from ..evidence import Call, Evidence
 from ..faults import GROUPS
 from .base import (
-    ACCEPTS, CLIENTS, RECVS, SENDS, Cause, Sure, at, cause, failed, function_of, is_own, last_report, on_the_wire,
+    ACCEPTS, CLIENTS, RECVS, SENDS, Cause, Sure, all_own, at, cause, failed, function_of, is_own, last_report, on_the_wire,
     own_calls, own_recvs, own_sends, returned,
 )  # fmt: skip
 
@@ -313,17 +313,32 @@ def eagain_drop(evidence: Evidence) -> Sure | None:
     calls = own_sends(evidence)
     last = calls[-1] if calls else None
     gave_up = last is not None and failed(last) and last.errno == errno.EAGAIN and not last.faulted
-    return at(calls[-1]) if gave_up and last_report(evidence) is not None else None
+    report = last_report(evidence)
+    something_else = report is not None and report[0] == -1 and report[1] not in (errno.EAGAIN, 0)
+    return at(calls[-1]) if gave_up and report is not None and not something_else else None
 
 
-@cause(CAUSES, "time-limit", "lab1", text="The connection has a time limit for sending (SO_SNDTIMEO). It ran out while the peer was slow, "
-       "send() gave EAGAIN, and that was taken for a failure. A peer may take as long as it likes: a limit that is meant for connect() "
-       "goes when connect() is done.")
-def send_time_limit(evidence: Evidence) -> Sure | None:
-    calls = own_sends(evidence)
-    last = calls[-1] if calls else None
-    over = last is not None and failed(last) and last.errno == errno.EAGAIN and "time limit" in (last.faulted or "")
-    return at(calls[-1]) if over and last_report(evidence) == (-1, errno.EAGAIN) else None
+@cause(CAUSES, "time-limit", "lab1", "lab2", "lab3", text="A time limit ran out while the peer was slow (of a socket, SO_SNDTIMEO or "
+       "SO_RCVTIMEO: EAGAIN; of poll(): 0), and that was taken for a failure. A peer may take as long as it likes: a limit that is "
+       "meant for connect() goes when connect() is done.")
+def a_time_limit(evidence: Evidence) -> Sure | None:
+    last, report = _last_that_waits(evidence), last_report(evidence)
+    gave_up = report is not None and report[0] == -1
+    return at(last) if gave_up and last is not None and "time limit" in (last.faulted or "") else None
+
+
+@cause(CAUSES, "eintr-poll", "lab1", "lab2", "lab3", text="A signal interrupted poll() (EINTR), and that was taken for a failure. Nothing "
+       "has happened: wait again.")
+def eintr_poll(evidence: Evidence) -> Sure | None:
+    last, report = _last_that_waits(evidence), last_report(evidence)
+    struck = last is not None and last.name in GROUPS["poll"] and failed(last) and last.errno == errno.EINTR
+    return at(last) if struck and last is not None and report == (-1, errno.EINTR) else None
+
+
+def _last_that_waits(evidence: Evidence) -> Call | None:
+    """The last of the student's calls that may wait for the peer."""
+    calls = [call for call in all_own(evidence) if call.name in GROUPS["poll"] or (call.socket and call.name in (*SENDS, *RECVS))]
+    return calls[-1] if calls else None
 
 
 @cause(CAUSES, "send-unchecked", *CLIENTS, text="send() failed, and the function said that all was well. Return -1 and leave errno "

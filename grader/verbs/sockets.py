@@ -21,6 +21,7 @@ HOLD_SECONDS = 10
 TRIES = 5
 OPTIONS = {"SO_REUSEADDR": socket.SO_REUSEADDR, "SO_REUSEPORT": socket.SO_REUSEPORT, "SO_SNDBUF": socket.SO_SNDBUF,
            "SO_RCVBUF": socket.SO_RCVBUF}
+TCP_OPTIONS = {"TCP_USER_TIMEOUT": socket.TCP_USER_TIMEOUT}
 UNREAD = ("FIN_WAIT1", "CLOSING", "LAST_ACK")      # with bytes before the end that the client doesn't read
 EARLIER = {"CLOSING": ("FIN_WAIT1",), "LAST_ACK": ("CLOSE_WAIT",)}
 SMALL = 4096                        # bytes of a receive buffer
@@ -123,7 +124,10 @@ class SocketVerbs(Verbs):
     def do_option_of(self, fields: list[bytes]) -> int:
         """A socket option of the program's end."""
         with self.borrow(self.run(fields[0]), fields[1]) as borrowed:
-            return borrowed.getsockopt(socket.SOL_SOCKET, _option(fields[2].decode()))
+            name = fields[2].decode()
+            if name in TCP_OPTIONS:
+                return borrowed.getsockopt(socket.IPPROTO_TCP, TCP_OPTIONS[name])
+            return borrowed.getsockopt(socket.SOL_SOCKET, _option(name))
 
     def do_is_nonblocking(self, fields: list[bytes]) -> int:
         """Whether the program's end has O_NONBLOCK."""

@@ -26,7 +26,7 @@ int client_connect(const char *ip, uint16_t port);
 
 /* Hands all len bytes at data to the kernel, to be sent on fd, which blocks (no
  * O_NONBLOCK). They may be any bytes: text in any encoding, a picture, NULs; and
- * any number of them: 64 MiB. With len 0 nothing is sent.
+ * any number of them, 64 MiB or 4 GiB. With len 0 nothing is sent.
  * Returns 0 once the kernel has taken them all, even if it took them in parts,
  * or a signal came in between, and however long a slow peer takes. -1 with
  * errno: how many had gone by then isn't told. A peer that has left is such an
@@ -49,8 +49,8 @@ int client_send(const char *ip, uint16_t port, const void *data, size_t len);
  * without its newline, with a final NUL, and no other byte changed: blanks
  * stay, and so does '\r'. An empty line is a line, and so is a last one that
  * has no newline. Returns 0 at the end of the input.
- * -1 with errno: that of reading, or EMSGSIZE for a line that doesn't fit with
- * its NUL. The rest of that line is thrown away: the next call reads the next.
+ * -1 with errno: that of reading, if it fails within a line as well; EMSGSIZE
+ * for a line that doesn't fit with its NUL. The rest of that line is thrown away: the next call reads the next.
  * Once reading itself has failed, be it with EINTR, no call need give a line.
  * After 0 and -1 nothing that stands at `line` counts.
  */

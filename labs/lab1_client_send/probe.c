@@ -94,10 +94,10 @@ static struct data data_argument(char *text)
 static struct data zeros(const char *mebibytes)
 {
     unsigned count;
-    if (parse_count("--mebibytes", mebibytes, 1024, &count) == -1)
+    if (parse_count("--mebibytes", mebibytes, 4096, &count) == -1)
         exit(WRONG_USE);
     size_t len = (size_t)count << 20;
-    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (bytes == MAP_FAILED)
         give_up("out of memory");
     return (struct data){bytes, len};

@@ -99,12 +99,16 @@ Test(connecting, errno_survives_close, .description = "errno is that of connect(
     expect_error(run, ETIMEDOUT);
 }
 
-Test(connecting, nothing_left_open_when_refused, .description = "50 refused calls leave no descriptor open")
+Test(connecting, nothing_left_open_when_refused,
+     .description = "50 calls that are refused, or fail at once, leave no descriptor open")
 {
     struct peer nobody = peer_listens("refuse");
-    struct run run = start_student(.function = "client_connect", .args = {LOOPBACK, port_of(nobody)}, .times = "50",
-                                   .stay = true);
-    expect_nothing_left_open(run, 50);
+    const char *faults[] = {NULL, "connect fails with ENETUNREACH"};
+    for (int i = 0; i < 2; i++) {
+        struct run run = start_student(.function = "client_connect", .args = {LOOPBACK, port_of(nobody)},
+                                       .times = "50", .stay = true, .faults = faults[i]);
+        expect_nothing_left_open(run, 50);
+    }
 }
 
 Test(connecting, nothing_left_open_without_address,
@@ -282,6 +286,31 @@ Test(sending_everything, more_than_a_stack_holds,
     wait_full(server);
 }
 
+/* Many a counter holds 0 for 2 to the 32nd. The peer leaves soon: nobody sends four gigabytes here. */
+Test(sending_everything, more_than_an_int_counts,
+     .description = "a message may be 4 GiB: more than an int or an unsigned can count")
+{
+    struct peer server = peer_listens("receive 1000 bytes; reset");
+    struct run run = run_student(.function = "send_all", .args = {"--mebibytes", "4096", LOOPBACK, port_of(server)});
+    expect_error_in(run, (int[]){ECONNRESET, EPIPE, ENOMEM, 0});
+}
+
+/* Only who waits in poll(), or has a time limit, is struck. */
+Test(sending_everything, waits_for_room,
+     .description = "while it waits for room a signal may come, and a long time may go by")
+{
+    struct bytes message = random_bytes(random_number(50000, 60000));
+    const char *faults[] = {"every 2nd poll fails with EINTR",
+                            "poll 1-3 reaches its time limit; send 1-2 reaches its time limit"};
+    for (int i = 0; i < 2; i++) {
+        struct peer server = peer_listens("small buffers; receive to end slowly");
+        struct run run = run_student(.function = "send_all", .args = {LOOPBACK, port_of(server)}, .input = message,
+                                     .faults = faults[i]);
+        expect_result(run, 0);
+        expect_received(server, message);
+    }
+}
+
 Test(sending_everything, megabytes_to_a_slow_reader,
      .description = "a megabyte and more arrives whole at a peer that reads slowly")
 {
@@ -322,6 +351,9 @@ Test(peer_leaves, takes_as_long_as_the_peer,
     struct peer server = peer_listens("small buffers; never read");
     struct run run = start_student(.function = "client_send", .args = {LOOPBACK, port_of(server), "--mebibytes", "64"});
     wait_blocked(run, "send");
+    long long limit = option_of(run, server, "TCP_USER_TIMEOUT");
+    expect(limit == 0, "a peer that takes nothing for %lld ms is given up: so says the connection's TCP_USER_TIMEOUT",
+           limit);
 }
 
 Test(peer_leaves, nobody_there, .description = "where nobody listens client_send() returns -1 with ECONNREFUSED")
@@ -664,6 +696,16 @@ Test(prompts, reading_fails, .description = "when reading fails it returns -1 wi
 {
     struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .input_kind = INPUT_CLOSED);
     expect_error(run, EBADF);
+}
+
+Test(prompts, reading_breaks_off, .description = "when reading fails within a line, that is no line: -1 with that errno")
+{
+    struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .times = "2",
+                                 .input = bytes_of("hello\nhalf"), .input_kind = INPUT_BREAKS);
+    expect_answer(run, 1, bytes_of("hello"));
+    expect(result_of(run, 2) == -1 && errno_of(run, 2) == EIO,
+           "\"half\" had come and then read() failed; prompt_line() returned %s, not -1 (%s)", returned(run, 2),
+           error_text(EIO));
 }
 
 Test(prompts, a_dialogue_at_a_terminal,

@@ -16,6 +16,7 @@
  *     --when-left       before the first call wait until the peer has closed or reset
  *     --when-queued N   before the first call wait until N bytes are in the receive queue
  *     --free            client_ask: free each reply at once, and report none
+ *     --then PORT       client_ask: the second call and those after it are for PORT
  *     --rest            after the last call receive what is left, to the end
  *
  * What each call gave is reported as data1, data2, …; "nul1" says whether a NUL
@@ -42,7 +43,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DONE = 0, WRONG_USE = 2, MOST = 1 << 24, MOST_CALLS = 1000 };
+enum { DONE = 0, WRONG_USE = 2, MOST = 1 << 24, MOST_ROOM = 1 << 25, MOST_TOLD = 1 << 22, MOST_CALLS = 1000 };
 
 /* The room lies between guard bytes, and is full of them before each call. */
 enum { GUARD = 0xAA, GUARD_LEN = 4096 };
@@ -51,6 +52,7 @@ struct options {
     unsigned times;
     unsigned queued; /* --when-queued */
     bool stay, at_once, when_left, rest, free;
+    const char *then; /* --then: the port that client_ask's further calls are for */
     char *words[4]; /* FUNCTION and its arguments */
     int count;
 };
@@ -132,6 +134,8 @@ static void report_received(unsigned number, ssize_t result, const size_t *len)
         report_number(numbered("len", number), (long long)*len);
     if (got > size)
         got = size;
+    if (got > MOST_TOLD)
+        got = MOST_TOLD;
     report_bytes(numbered("data", number), buf, got);
     report_number(numbered("nul", number), buf[got] == '\0');
 }
@@ -153,7 +157,7 @@ static void probe_receive(const struct options *options, uint16_t port)
 {
     const char *function = options->words[0];
     bool message = strcmp(function, "recv_message") == 0;
-    size = count_argument("SIZE", options->words[3], MOST);
+    size = count_argument("SIZE", options->words[3], MOST_ROOM);
     room = malloc(size + (size_t)2 * GUARD_LEN);
     int fd = dial(options->words[1], port, NULL, 0);
     if (room == NULL || fd == -1)
@@ -210,6 +214,8 @@ static void probe_ask(const struct options *options, uint16_t port)
     for (unsigned i = 0; i < options->times; i++) {
         replies[i] = (char *)&good; /* neither NULL nor from malloc() */
         lens[i] = (size_t)-1;
+        if (i == 1 && options->then != NULL && parse_port(options->then, &port) == -1)
+            exit(WRONG_USE);
         report_begin();
         int result = client_ask(options->words[1], port, input != NULL ? input : request, len, &replies[i], &lens[i]);
         report_call(result, errno);
@@ -247,6 +253,8 @@ static void read_options(int argc, char **argv, struct options *options)
             options->rest = true;
         else if (strcmp(argv[i], "--times") == 0 && i + 1 < argc)
             options->times = count_argument("--times", argv[++i], MOST_CALLS);
+        else if (strcmp(argv[i], "--then") == 0 && i + 1 < argc)
+            options->then = argv[++i];
         else if (strcmp(argv[i], "--when-queued") == 0 && i + 1 < argc)
             options->queued = count_argument("--when-queued", argv[++i], MOST);
         else if (options->count < 4)

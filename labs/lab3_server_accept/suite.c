@@ -110,8 +110,8 @@ Test(listening, empty_is_every_address, .description = "an empty text is every a
 
 Test(listening, the_backlog_it_was_given, .description = "the kernel gets the backlog that server_listen() was given")
 {
-    unsigned numbers[] = {7, random_number(1, 100)};
-    for (int i = 0; i < 2; i++) {
+    unsigned numbers[] = {7, random_number(1, 100), 0};
+    for (int i = 0; i < 3; i++) {
         struct run run = start_student(.function = "server_listen", .args = {LOOPBACK, "0", format("%u", numbers[i])},
                                        .stay = true);
         expect_descriptor(run, "server_listen()");
@@ -132,7 +132,7 @@ Test(listening, a_queue_of_129, .description = "with a backlog of 128, 129 clien
 
 Test(listening, text_that_is_no_address, .description = "text that is no address is EINVAL")
 {
-    const char *texts[] = {"300.0.0.1", "abc", "localhost", "127.0.0.1.1", "127.0.0.1 x", NULL};
+    const char *texts[] = {"300.0.0.1", "abc", "localhost", "127.0.0.1.1", "127.0.0.1 x", "*", NULL};
     for (const char **text = texts; *text != NULL; text++) {
         struct run run = run_student(.function = "server_listen", .args = {*text, "0", "128"});
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == EINVAL,
@@ -278,6 +278,17 @@ Test(accepting, came_and_went_before_accept,
     expect_same(run, "what came over the connection", bytes_reported(run, "read"), message);
 }
 
+Test(accepting, came_and_reset_before_accept,
+     .description = "so is one that has reset before accept: the kernel still gives its connection, and its name")
+{
+    struct run run = start_student(.function = "server_accept", .args = {"--hold"}, .stay = true);
+    struct peer client = peer_connects(run, "send 'hello'; reset");
+    wait_done(client);
+    type_text(run, "\n");
+    wait_calls(run, 1);
+    expect_peer_text(run, 1, address_of(client));
+}
+
 Test(accepting, a_buffer_that_just_fits,
      .description = "a buffer that just fits the text and its NUL gets the whole text")
 {
@@ -326,19 +337,23 @@ Test(accepting, interrupted, .description = "a signal may interrupt accept() (EI
 }
 
 Test(accepting, not_a_listener,
-     .description = "a socket that doesn't listen is EINVAL, a closed one EBADF, one that can't listen EOPNOTSUPP")
+     .description = "a socket that doesn't listen is EINVAL, a closed one EBADF, and other errors are told as they are")
 {
     struct run unlistened = run_student(.function = "server_accept", .args = {"--listener", "unlistened"});
     expect_error(unlistened, EINVAL);
     struct run closed = run_student(.function = "server_accept", .args = {"--listener", "none"});
     expect_error(closed, EBADF);
-    struct run unable = start_student(.function = "server_accept", .stay = true,
-                                      .faults = "accept 1 fails with EOPNOTSUPP");
-    peer_connects(unable, "stay silent"); /* so that a poll() before accept() comes back */
-    wait_calls(unable, 1);
-    expect(result_of(unable, 1) == -1 && errno_of(unable, 1) == EOPNOTSUPP,
-           "accept() failed with EOPNOTSUPP, and server_accept() returned %lld (%s), not -1 with that errno",
-           result_of(unable, 1), error_text(errno_of(unable, 1)));
+    const int errors[] = {EOPNOTSUPP, EPERM};
+    const char *names[] = {"EOPNOTSUPP", "EPERM"};
+    for (int i = 0; i < 2; i++) {
+        struct run unable = start_student(.function = "server_accept", .stay = true,
+                                          .faults = format("accept 1 fails with %s", names[i]));
+        peer_connects(unable, "stay silent"); /* so that a poll() before accept() comes back */
+        wait_calls(unable, 1);
+        expect(result_of(unable, 1) == -1 && errno_of(unable, 1) == errors[i],
+               "accept() failed with %s, and server_accept() returned %lld (%s), not -1 with that errno", names[i],
+               result_of(unable, 1), error_text(errno_of(unable, 1)));
+    }
 }
 
 Test(accepting, no_descriptor_left,
@@ -413,6 +428,28 @@ Test(talking, each_byte_alone, .description = "a byte that comes alone comes bac
     expect_received(client, message);
 }
 
+/* Nor does a word mean anything, or the way in which a line ends. */
+Test(talking, words_are_bytes, .description = "words that other servers obey come back as they were, with their \\r\\n")
+{
+    struct run run = start_student(.function = "serve_client");
+    struct peer client = peer_connects(
+        run, "send 'hi\r\n'; expect 'hi\r\n'; send 'quit\n'; expect 'quit\n'; send 'exit'; expect 'exit'; "
+             "send 'QUIT\r\n'; expect 'QUIT\r\n'; send 'bye\n'; expect 'bye\n'; half-close; expect end");
+    expect_happy(client);
+}
+
+/* Only who has a time limit is struck. */
+Test(talking, has_no_time_limit, .description = "a client may be silent, or read nothing, for as long as it likes")
+{
+    struct bytes message = random_bytes(random_number(50000, 60000));
+    struct run run = start_student(.function = "serve_client",
+                                   .faults = "recv 1-2 reaches its time limit; send 1-2 reaches its time limit; "
+                                             "poll 1-9 reaches its time limit");
+    struct peer client = peer_connects(run, "small buffers; send $1; half-close; receive to end slowly",
+                                       .data = {message});
+    expect_received(client, message);
+}
+
 Test(talking, a_slow_reader, .description = "tens of kilobytes come back whole to a client that reads slowly")
 {
     struct bytes message = random_bytes(random_number(50000, 60000));
@@ -473,14 +510,14 @@ Test(talking, other_errors_end_it, .description = "any other error of recv() or 
     expect_error(receiving, ETIMEDOUT);
 
     struct run sending = start_student(.function = "serve_client", .faults = "send 2 fails with EHOSTUNREACH");
-    peer_connects(sending, "send 'one'; expect 'one'; send 'two'; receive to end");
+    peer_connects(sending, "send '1'; expect '1'; send '2'; receive to end");
     wait_exit(sending);
     expect_error(sending, EHOSTUNREACH);
     expect(number_of(sending, "connection_open") == 1,
            "send() failed, and serve_client() has closed the connection: that is up to its caller");
     int lines;
-    expect(said_received(sending, &lines) == 6,
-           "send() failed after 'one' and 'two' had come, 6 bytes, and the lines \"received N\" add up to %zu",
+    expect(said_received(sending, &lines) == 2,
+           "send() failed after '1' and '2' had come, 2 bytes, and the lines \"received N\" add up to %zu",
            said_received(sending, &lines));
 }
 
@@ -655,6 +692,32 @@ Test(one_after_another, the_program_tells_what_happens,
     expect(sum == sent, "the lines \"received N\" add up to %zu bytes, and the clients sent %zu", sum, sent);
 }
 
+Test(one_after_another, closed_before_it_is_gone,
+     .description = "\"gone\" is told when the connection is closed, and not before")
+{
+    struct run run = start_student(.function = "server_run", .args = {"0"}, .faults = "close 1 waits");
+    struct peer client = peer_connects(run, "half-close; expect end");
+    wait_settled(run);
+    const char *told = output_of(run).data;
+    expect(told == NULL || strstr(told, "gone ") == NULL, "\"gone\" was told, and the connection is still open");
+    release(run);
+    expect_happy(client);
+    wait_output(run, format("gone %s\n", address_of(client)));
+}
+
+Test(one_after_another, a_close_that_fails,
+     .description = "a close() that reports EINTR has closed: a second one may hit somebody else's descriptor")
+{
+    struct run run = start_student(.function = "server_run", .args = {"2"},
+                                   .faults = "close 1 fails with EINTR; close 3 fails with EINTR");
+    struct peer clients = peer_connects(run, "2 clients in turn: " ECHO_ROUND);
+    expect_happy(clients);
+    wait_exit(run);
+    expect_result(run, 0);
+    expect(count_failed(run, "close") == 0, "close() was called %d times on a descriptor that was closed already",
+           count_failed(run, "close"));
+}
+
 /* ---- bad_clients: server_accept() and server_run() --------------------------------------------- */
 
 Test(bad_clients, a_connection_aborted_in_the_queue,
@@ -766,6 +829,25 @@ Test(bad_clients, no_descriptor_left,
     expect(!spins(run, "accept"),
            "accept() failed and is tried again almost at once, over and over: less than 9 ms lie between");
     raise_nofile(run, 64);
+    expect_happy(client);
+    wait_exit(run);
+    expect_result(run, 0);
+}
+
+/* Nine waits are over at once, the first by a signal: how long is the tenth? */
+Test(bad_clients, each_wait_is_short,
+     .description = "each of these waits is a second at most, however often there is no descriptor")
+{
+    struct run run = start_student(.function = "server_run", .args = {"1"},
+                                   .faults = "accept 1 waits; accept 1-10 fails with EMFILE; nap 1 fails with EINTR; "
+                                             "nap 2-9 reaches its time limit; poll 1 fails with EINTR; "
+                                             "poll 2-9 reaches its time limit");
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    wait_connected(client);
+    release(run);
+    if (sleeps_for(run, 300) && count_calls(run, "accept") < 10)
+        return; /* it waits by a call that nothing strikes: all its waits are in the way */
+    expect(!sleeps_for(run, 1100), "accept() failed for the tenth time, and server_run() waits for more than a second");
     expect_happy(client);
     wait_exit(run);
     expect_result(run, 0);

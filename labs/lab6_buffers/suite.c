@@ -205,7 +205,7 @@ Test(sizes, nobody_is_dialled,
      .description = "text that is no address, or a negative size, is EINVAL, and nobody is dialled")
 {
     const char *wrong[][3] = {
-        {"127.0.0.1 x", "0", "0"}, {"abc", "0", "0"}, {LOOPBACK, "-1", "0"}, {LOOPBACK, "0", "-1"}};
+        {"127.0.0.1 x", "0", "0"}, {"localhost", "0", "0"}, {LOOPBACK, "-1", "0"}, {LOOPBACK, "0", "-1"}};
     for (int i = 0; i < 4; i++) {
         struct peer server = peer_listens("expect end");
         struct run run = run_student(.function = "connect_with_buffers",
@@ -870,23 +870,34 @@ Test(deadlock, waits_for_room,
      .description = "all is received, and it waits for room to send without burning the processor")
 {
     struct bytes out = random_bytes(BETWEEN), in = random_bytes(500);
-    struct peer server = peer_listens("small buffers; send $1 'and more' at once; wait for go; receive to end",
-                                      .data = {in});
-    struct run run = start_student(.function = "exchange", .input = out, .input_kind = INPUT_HELD,
-                                   .args = {"--hold", SMALL, "--rest", WITH(server), number(BETWEEN), "500"});
-    wait_peer_settled(server);
-    type_text(run, "\n");
-    wait_full(server);
-    expect_waits(run, 50, "before all was sent");
-    stop(run);
+    const char *scripts[] = {"small buffers; send $1 'and more' at once; wait for go; receive to end",
+                             "small buffers; send $1; half-close; wait for go; receive to end"};
+    for (int i = 0; i < 2; i++) {
+        struct peer server = peer_listens(scripts[i], .data = {in});
+        struct run run = start_student(.function = "exchange", .input = out, .input_kind = INPUT_HELD,
+                                       .args = {"--hold", SMALL, "--rest", WITH(server), number(BETWEEN), "500"});
+        wait_peer_settled(server);
+        type_text(run, "\n");
+        wait_full(server);
+        expect_waits(run, 50, "before all was sent");
+        stop(run);
+    }
 }
 
-Test(deadlock, ends_too_early, .description = "a peer that ends its stream too early is -1 with EPROTO")
+Test(deadlock, ends_too_early, .description = "a peer that ends its stream too early is EPROTO, one that resets isn't")
 {
     struct peer server = peer_listens("send 100 random bytes; half-close; receive to end");
     struct run run = run_student(.function = "exchange", .input = random_bytes(500),
                                  .args = {WITH(server), "500", "101"});
     expect_error(run, EPROTO);
+
+    struct peer bad = peer_listens("accept; wait for go; reset");
+    struct run broken = start_student(.function = "exchange", .args = {WITH(bad), "0", "101"});
+    wait_connected(bad);
+    expect_waits(broken, 20, "and nothing had come yet");
+    go(bad);
+    wait_exit(broken);
+    expect_error(broken, ECONNRESET);
 }
 
 Test(deadlock, a_peer_that_left, .description = "a peer that has left is an error, and not the end of your program")
@@ -920,6 +931,13 @@ Test(deadlock, blocks_as_before, .description = "a descriptor that blocked block
     wait_calls(run, 1);
     expect_result(run, 0);
     expect(!is_nonblocking(run, server), "exchange() left the descriptor with O_NONBLOCK");
+
+    struct peer early = peer_listens("send 100 random bytes; half-close; receive to end");
+    struct run cut = start_student(.function = "exchange", .input = out, .args = {WITH(early), "500", "101"},
+                                   .stay = true);
+    wait_calls(cut, 1);
+    expect_error(cut, EPROTO);
+    expect(!is_nonblocking(cut, early), "exchange() failed, and left the descriptor with O_NONBLOCK");
 }
 
 Test(deadlock, the_program, .description = "the program exchanges its bytes with an echo")
@@ -997,6 +1015,13 @@ Test(finishing, the_time_is_over, .description = "when the time is over it close
         expect_error(run, ETIMEDOUT);
         expect_closed(run);
     }
+    struct peer silent = peer_listens("small buffers; never read");
+    struct run run = start_student(.function = "finish", .input = random_bytes(8000),
+                                   .args = {SMALL, WITH(silent), "30", "8000"});
+    wait_connected(silent);
+    expect(!sleeps_for(run, 1000), "the timeout was 30 ms, and with bytes of ours unread finish() sleeps for a second");
+    wait_exit(run);
+    expect_error(run, ETIMEDOUT);
 }
 
 Test(finishing, the_whole_time,
