@@ -90,7 +90,7 @@ class Mutant:
         fails: stage/test        (must be among those that fail; more than one line allowed)
         cause: slug              (of the first test in `fails`; "-" where the evidence can't single one out)
         says: words              (under tests/stuck: what stands in the message)
-        races: for what          (its threads do: which tests it fails besides those named is its own chance)
+        races: for what          (its threads, or it and its peer: what it fails besides those named is its own chance)
         <<<<
         old lines, found exactly once in the solution
         ====

@@ -250,7 +250,7 @@ def closed_too_soon(evidence: Evidence) -> Sure | None:
        "address. Each call is a conversation of its own, with the server that it is given.")
 def old_connection(evidence: Evidence) -> Sure | None:
     run, asked = evidence.run, _asked(evidence)
-    if run is None or run.function != "client_send" or len(run.reported) < 2:
+    if run is None or run.function != "client_send" or len(run.reported) < 2 or run.total_calls > len(run.calls):
         return None
     made = own_calls(evidence, "connect")
     if len(asked) == 2 and len(made) == 2 and made[1].address == f"{asked[0][0]}:{asked[0][1]}":

@@ -194,7 +194,7 @@ def emfile_spin(evidence: Evidence) -> Sure | None:
        "client waits all that time: at most a second.")
 def emfile_long(evidence: Evidence) -> Sure | None:
     run, struck = evidence.run, _struck(evidence)
-    asleep = run is not None and run.trouble is not None and run.trouble.kind == "idle"
+    asleep = run is not None and run.trouble is not None and run.trouble.kind in ("idle", "stuck")
     return at(struck[-1]) if asleep and struck else None
 
 

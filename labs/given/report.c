@@ -48,16 +48,20 @@ void report_open(void)
         report_fd = REPORT_FD;
 }
 
-/* man 3 mallinfo */
+/* A leak is in each five calls, from the 21st to the 41st. What malloc() keeps for later (man 3 mallinfo counts it
+ * as in use) comes once. */
 static void watch_growth(void)
 {
     static unsigned calls;
-    static long long before;
-    calls++;
-    if (calls == 21)
-        before = (long long)mallinfo2().uordblks;
+    static long long before, least;
+    if (++calls < 21 || calls > 41 || calls % 5 != 1)
+        return;
+    long long now = (long long)mallinfo2().uordblks;
+    if (calls == 26 || (calls > 26 && now - before < least))
+        least = now - before;
+    before = now;
     if (calls == 41)
-        report_number("growth", (long long)mallinfo2().uordblks - before);
+        report_number("growth", 4 * least);
 }
 
 void report_begin(void)

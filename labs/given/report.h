@@ -26,7 +26,8 @@ void report_open(void);
  * (see grader/c/recorder.h). errno is 0 before the first call, and before later
  * ones what an earlier call may have left: it means nothing until one fails.
  * Before the 41st it tells "growth": how many bytes of malloc() more are in use
- * than before the 21st, as whatever is taken once has been taken by then. */
+ * than before the 21st, by the least of the four times five calls between: what
+ * is taken once, or kept by malloc() itself, is none. */
 void report_begin(void);
 
 /* Right after it: the faults stop. Writes "call RESULT ERRNO"; errno counts

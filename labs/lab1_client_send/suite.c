@@ -105,8 +105,8 @@ Test(connecting, nothing_left_open_when_refused,
     struct peer nobody = peer_listens("refuse");
     const char *faults[] = {NULL, "connect fails with ENETUNREACH"};
     for (int i = 0; i < 2; i++) {
-        struct run run = start_student(.function = "client_connect", .args = {LOOPBACK, port_of(nobody)},
-                                       .times = "50", .stay = true, .faults = faults[i]);
+        struct run run = start_student(.function = "client_connect", .args = {LOOPBACK, port_of(nobody)}, .times = "50",
+                                       .stay = true, .faults = faults[i]);
         expect_nothing_left_open(run, 50);
     }
 }
@@ -698,7 +698,8 @@ Test(prompts, reading_fails, .description = "when reading fails it returns -1 wi
     expect_error(run, EBADF);
 }
 
-Test(prompts, reading_breaks_off, .description = "when reading fails within a line, that is no line: -1 with that errno")
+Test(prompts, reading_breaks_off,
+     .description = "when reading fails within a line, that is no line: -1 with that errno")
 {
     struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .times = "2",
                                  .input = bytes_of("hello\nhalf"), .input_kind = INPUT_BREAKS);

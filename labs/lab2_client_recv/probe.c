@@ -53,7 +53,7 @@ struct options {
     unsigned queued; /* --when-queued */
     bool stay, at_once, when_left, rest, free;
     const char *then; /* --then: the port that client_ask's further calls are for */
-    char *words[4]; /* FUNCTION and its arguments */
+    char *words[4];   /* FUNCTION and its arguments */
     int count;
 };
 

@@ -363,8 +363,9 @@ Test(exactly_n, stays_in_its_room, .description = "nothing is written outside th
 
 Test(exactly_n, the_program_prints_it, .description = "with --exactly N the program prints N bytes, and nothing else")
 {
-    struct bytes message = a_message();
-    struct peer server = peer_listens("send $1 in pieces of 700; send 'more'; close", .data = {message});
+    struct bytes message = a_message(), head = part(message, 0, message.len - 9);
+    struct peer server = peer_listens("send $1 in pieces of 700; wait until read; send $2 'more' at once; close",
+                                      .data = {head, part(message, message.len - 9, message.len)});
     struct run run = run_student(.args = {"--exactly", number_text(message.len), LOOPBACK, port_of(server)});
     expect_exit(run, 0);
     expect_output(run, message);
@@ -635,7 +636,8 @@ Test(length_prefix, one_too_long, .description = "a body of cap + 1 bytes is EMS
 Test(length_prefix, hostile_lengths,
      .description = "what is too long, by bytes or by gigabytes, is EMSGSIZE at once: nobody waits for it")
 {
-    uint32_t lengths[] = {UINT32_MAX, 0x80000000u, random_number(0x80000001u, UINT32_MAX - 1), random_number(250, 5000)};
+    uint32_t lengths[] = {UINT32_MAX, 0x80000000u, random_number(0x80000001u, UINT32_MAX - 1),
+                          random_number(250, 5000)};
     for (int i = 0; i < 4; i++) {
         struct bytes lie = join_bytes(header(lengths[i]), random_bytes(200));
         struct peer server = peer_listens("send $1; stay silent", .data = {lie});

@@ -607,6 +607,8 @@ Test(one_after_another, serves_three_clients,
     wait_connected(first);
     wait_settled(run); /* the server waits for the client's first word, as it must */
     go(first);
+    expect_happy(first);
+    wait_settled(run); /* and now for the next one */
     struct peer others = peer_connects(run, "2 clients in turn: " ECHO_ROUND);
     finish(run);
     expect_result(run, 0);

@@ -141,8 +141,9 @@ Test(closing, first_takes_what_had_come,
     struct bytes words = a_text();
     struct run run = start_student(.function = "close_first", .args = {"--say", words.data, "--hold"},
                                    .input_kind = INPUT_HELD);
-    struct peer peer = peer_connects(run, "send 200000 random bytes; receive to end; close");
+    struct peer peer = peer_connects(run, "send 60000 random bytes; receive to end; close");
     wait_received(peer, words.len);
+    wait_peer_settled(peer);
     type_text(run, "\n");
     expect_received(peer, words);
     expect_returned(run, "close_first", 0);

@@ -804,10 +804,13 @@ Test(deadlock, both_wait_first, .description = "the peer sends nothing before it
 Test(deadlock, nothing_beyond, .description = "what comes after the in_len bytes is left for the next one to read")
 {
     struct bytes out = random_bytes(300), in = random_bytes(random_number(200, 900)), more = random_bytes(500);
-    struct peer server = peer_listens("send $1 at once; receive 300 bytes; half-close; expect end",
+    struct peer server = peer_listens("send $1 at once; receive 300 bytes; wait for go; half-close; expect end",
                                       .data = {join_bytes(in, more)});
-    struct run run = run_student(.function = "exchange", .input = out,
-                                 .args = {"--rest", WITH(server), "300", number((long long)in.len)});
+    struct run run = start_student(.function = "exchange", .input = out,
+                                   .args = {"--rest", WITH(server), "300", number((long long)in.len)});
+    wait_calls(run, 1);
+    go(server);
+    wait_exit(run);
     expect_in(run, in);
     expect_same(run, "what was left after exchange()", bytes_reported(run, "rest"), more);
     expect_received(server, out);
@@ -1032,8 +1035,9 @@ Test(finishing, the_whole_time,
     struct run run = start_student(.function = "finish", .args = {WITH(server), "200"}, .stay = true);
     int slept = 0;
     while (slept < 260 && sleeps_for(run, 10)) {
-        go(server);
         slept += 10;
+        if (slept < 150)
+            go(server);
     }
     expect(slept < 260, "the timeout was 200 ms, and finish() has slept for 260 ms and still waits");
     wait_calls(run, 1);
@@ -1104,12 +1108,15 @@ Test(finishing, interrupted, .description = "a signal may interrupt each call (E
 
 Test(finishing, the_program, .description = "the program's bytes arrive though it never reads what the peer says")
 {
-    struct peer server = peer_listens("small buffers; send 3000 random bytes; receive to end slowly");
-    struct run run = run_student(.args = {"--buffers", "4096", "finish", "50000", LONG, WITH(server)});
-    expect_exit(run, 0);
-    expect_line(run, "finished 50000");
+    struct peer server = peer_listens("small buffers; send 3000 random bytes; wait for go; receive to end");
+    struct run run = start_student(.args = {"--buffers", "4096", "finish", "8000", LONG, WITH(server)});
+    wait_connected(server);
+    sleeps_for(run, 20); /* or it has ended, and what the peer hadn't room for is lost */
+    go(server);
     wait_done(server);
-    expect(received_by(server).len == 50000, "the peer received %zu of 50000 bytes", received_by(server).len);
+    expect(received_by(server).len == 8000, "the peer received %zu of 8000 bytes", received_by(server).len);
+    expect_exit(run, 0);
+    expect_line(run, "finished 8000");
 }
 
 Test(finishing, no_memory_goes_wrong,
