@@ -14,7 +14,6 @@ import subprocess
 import termios
 import threading
 import time
-import tty
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,12 +196,6 @@ class StudentRun:
             settings[1] &= ~termios.ONLCR           # output arrives as it was written
             termios.tcsetattr(theirs, termios.TCSANOW, settings)
             places["stdin"] = places["stdout"] = theirs
-        elif kind == "breaks":
-            theirs, typist = pty.openpty()          # a master whose other side has gone: what came is there, then EIO
-            tty.setraw(typist)
-            _write_all(typist, self.request.input)
-            os.close(typist)
-            places["stdin"] = theirs
         elif kind == "held":
             theirs, self._input = os.pipe()
             if len(self.request.input) > PIPE_BYTES:

@@ -432,7 +432,7 @@ void hold_port_as(const char *port, struct holder holder)
 /* ---- the student's program --------------------------------------------------------------------- */
 
 static const char *const tool_names[] = {"", "memcheck", "helgrind"};
-static const char *const input_names[] = {"bytes", "held", "terminal", "closed", "breaks"};
+static const char *const input_names[] = {"bytes", "held", "terminal", "closed"};
 
 struct run start_run(struct run_options options)
 {

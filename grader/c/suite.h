@@ -124,7 +124,6 @@ enum input {
     INPUT_HELD,     /* a pipe: .input first, then what type_text() writes; ends with finish() */
     INPUT_TERMINAL, /* the same through a pseudo-terminal (standard output is one too) */
     INPUT_CLOSED,   /* descriptor 0 is closed, so the next one opened is 0 */
-    INPUT_BREAKS,   /* .input, and then read() fails with EIO */
 };
 
 struct run_options {

@@ -12,6 +12,7 @@ from .talks import Talk, accepted, accepts, ended_well, gave_up, listener, numbe
 CAUSES: list[Cause] = []
 LAB = "lab3"
 ENOUGH = 3
+MANY_TRIES = 10                     # of accept(), before a test asks how long the wait is
 PAUSE_NS = 9_000_000                # between two tries: a right program waits longer
 COPYING = (0, 1030)                 # fcntl()'s F_DUPFD and F_DUPFD_CLOEXEC
 MANY = 10                           # descriptors of a server that serves one client after another
@@ -195,7 +196,8 @@ def emfile_spin(evidence: Evidence) -> Sure | None:
 def emfile_long(evidence: Evidence) -> Sure | None:
     run, struck = evidence.run, _struck(evidence)
     asleep = run is not None and run.trouble is not None and run.trouble.kind in ("idle", "stuck")
-    return at(struck[-1]) if asleep and struck else None
+    tries = evidence.failure.kind == "said" and len(struck) >= MANY_TRIES
+    return at(struck[-1]) if struck and (asleep or tries) else None
 
 
 @cause(CAUSES, "emfile-exit", LAB, text="Nothing was left for the next client, no descriptor (EMFILE) or no memory, and the server "

@@ -251,11 +251,13 @@ def chars_not_bytes(evidence: Evidence) -> Sure | None:
 
 
 @cause(CAUSES, "small-type", "lab1", text="The length didn't fit the type it was kept in, and what was left of it is the remainder by "
-       "65,536. size_t holds every length.")
+       "65,536, or by 4,294,967,296. size_t holds every length.")
 def small_type(evidence: Evidence) -> Sure | None:
     run, calls = evidence.run, own_sends(evidence)
     if run is None or run.function == "prompt_line" or any(_short(call) or failed(call) for call in calls):
         return None
+    if "--mebibytes" in run.args:
+        return Sure() if returned(evidence) == 0 else None
     wire = on_the_wire(evidence)
     whole, asked = len(wire[0] if wire else run.input), sum(call.size or 0 for call in calls)
     if asked != whole % 2**16 or whole < 2**16:

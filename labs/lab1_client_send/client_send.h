@@ -49,8 +49,8 @@ int client_send(const char *ip, uint16_t port, const void *data, size_t len);
  * without its newline, with a final NUL, and no other byte changed: blanks
  * stay, and so does '\r'. An empty line is a line, and so is a last one that
  * has no newline. Returns 0 at the end of the input.
- * -1 with errno: that of reading, if it fails within a line as well; EMSGSIZE
- * for a line that doesn't fit with its NUL. The rest of that line is thrown away: the next call reads the next.
+ * -1 with errno: that of reading, or EMSGSIZE for a line that doesn't fit with
+ * its NUL. The rest of that line is thrown away: the next call reads the next.
  * Once reading itself has failed, be it with EINTR, no call need give a line.
  * After 0 and -1 nothing that stands at `line` counts.
  */

@@ -698,17 +698,6 @@ Test(prompts, reading_fails, .description = "when reading fails it returns -1 wi
     expect_error(run, EBADF);
 }
 
-Test(prompts, reading_breaks_off,
-     .description = "when reading fails within a line, that is no line: -1 with that errno")
-{
-    struct run run = run_student(.function = "prompt_line", .args = {"> ", "100"}, .times = "2",
-                                 .input = bytes_of("hello\nhalf"), .input_kind = INPUT_BREAKS);
-    expect_answer(run, 1, bytes_of("hello"));
-    expect(result_of(run, 2) == -1 && errno_of(run, 2) == EIO,
-           "\"half\" had come and then read() failed; prompt_line() returned %s, not -1 (%s)", returned(run, 2),
-           error_text(EIO));
-}
-
 Test(prompts, a_dialogue_at_a_terminal,
      .description = "at a terminal the program asks for IP, port and message, and sends it")
 {

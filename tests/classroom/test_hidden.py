@@ -20,7 +20,7 @@ from kit import LABS, Graded, grade_source, mostly_slow, run_grader, solution  #
 
 HIDDEN = Path(__file__).with_name("hidden")
 LAB = LABS["lab1"]
-TESTS = {"sending_text/begins_with_hash_bang": 3, "sending_everything/one_more_than_64_kib": 2}
+TESTS = {"sending_text/begins_with_hash_bang": 3, "sending_everything/one_more_than_64_kib": 1}
 SENTENCE = "1 hidden test in this stage: run when the class is graded"
 FIRST = "    const char *next = data;\n"
 BEFORE = FIRST + "    while (len > 0) {\n"
