@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kit import LABS, Grades, Mutant, mutants
+from kit import KIT, LABS, Grades, Mutant, mutants
 
 from grader import build
 from grader.grade import read_tests
@@ -93,8 +93,12 @@ def test_causes_of_the_rest(grades: Grades) -> None:
     check_causes(grades, REST)
 
 
-def test_only_where_there_are_threads_a_mutant_races() -> None:
-    assert {mutant.lab.id for mutant in MUTANTS if mutant.races} == {"lab5"}
+def test_few_mutants_race_and_the_docs_name_each() -> None:
+    """What such a mutant fails besides the test it names is its own chance, and no verdict counts (make two-limits)."""
+    racing = [mutant for mutant in MUTANTS if mutant.races]
+    told = (KIT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert all(mutant.name.rpartition("/")[2] in told for mutant in racing)
+    assert len(racing) < 0.02 * len(MUTANTS) and sum(mutant.lab.id != "lab5" for mutant in racing) < 4
 
 
 @pytest.mark.parametrize("lab", LABS)
