@@ -122,12 +122,18 @@ class SocketVerbs(Verbs):
         raise self.unmet("said", "your program has closed the connection", run)
 
     def do_option_of(self, fields: list[bytes]) -> int:
-        """A socket option of the program's end."""
-        with self.borrow(self.run(fields[0]), fields[1]) as borrowed:
-            name = fields[2].decode()
+        """A socket option of the program's end. Where the system doesn't let anybody look (see borrow_socket()), one of
+        TCP_OPTIONS is 0: all but lab 6 can do without."""
+        name = fields[2].decode()
+        try:
+            with self.borrow(self.run(fields[0]), fields[1]) as borrowed:
+                if name in TCP_OPTIONS:
+                    return borrowed.getsockopt(socket.IPPROTO_TCP, TCP_OPTIONS[name])
+                return borrowed.getsockopt(socket.SOL_SOCKET, _option(name))
+        except OSError:
             if name in TCP_OPTIONS:
-                return borrowed.getsockopt(socket.IPPROTO_TCP, TCP_OPTIONS[name])
-            return borrowed.getsockopt(socket.SOL_SOCKET, _option(name))
+                return 0
+            raise
 
     def do_is_nonblocking(self, fields: list[bytes]) -> int:
         """Whether the program's end has O_NONBLOCK."""

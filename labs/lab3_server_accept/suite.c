@@ -701,7 +701,9 @@ Test(one_after_another, closed_before_it_is_gone,
     struct peer client = peer_connects(run, "half-close; expect end");
     wait_settled(run);
     const char *told = output_of(run).data;
-    expect(told == NULL || strstr(told, "gone ") == NULL, "\"gone\" was told, and the connection is still open");
+    bool open = strcmp(state_of_student(client), "CLOSE_WAIT") == 0; /* fclose()'s own close() isn't held */
+    expect(!open || told == NULL || strstr(told, "gone ") == NULL,
+           "\"gone\" was told, and the connection is still open");
     release(run);
     expect_happy(client);
     wait_output(run, format("gone %s\n", address_of(client)));

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,9 @@ from grader import kernel, peer_cli, traffic
 from grader.conversation import CHUNK, KEPT_BYTES, PeerEvent
 from grader.kernel import Address, Flow, Socket, State
 from grader.peers import Peer, PeerBroken, Watcher
+from grader.scene import Scene
 from grader.script import parse
+from grader.verbs.peers import PeerVerbs
 
 KIT = Path(__file__).resolve().parents[2]
 LINGER_ZERO = struct.pack("ii", 1, 0)
@@ -681,3 +685,15 @@ def test_each_event_tells_what_the_connection_holds_where_that_is_wanted() -> No
                 held = [event.queues for event in peer.events if event.kind == "received"]
                 assert [one and one.unread for one in held] == ([4] if queues else [None])
                 assert all(one is None or one.recv_buffer > 0 and one.unacked == 0 for one in held)
+
+
+def test_a_port_is_one_tests_until_it_has_ended_though_others_draw_alike() -> None:
+    """A class is graded with one seed, two submissions at a time: both draw the same numbers."""
+    tests: list[Any] = [SimpleNamespace(chance=random.Random(7), scene=Scene()) for _ in range(2)]
+    given = [PeerVerbs.do_free_port(test, []) for _ in range(50) for test in tests]
+    assert len(set(given)) == len(given)
+    for test in tests:
+        test.scene.close()
+    again: Any = SimpleNamespace(chance=random.Random(7), scene=Scene())
+    assert PeerVerbs.do_free_port(again, []) == given[0]
+    again.scene.close()
