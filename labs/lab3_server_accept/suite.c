@@ -132,7 +132,7 @@ Test(listening, a_queue_of_129, .description = "with a backlog of 128, 129 clien
 
 Test(listening, text_that_is_no_address, .description = "text that is no address is EINVAL")
 {
-    const char *texts[] = {"300.0.0.1", "abc", "localhost", "127.0.0.1.1", "127.0.0.1 x", "*", NULL};
+    const char *texts[] = {"300.0.0.1", "abc", "localhost", "127.0.0.1.1", "127.0.0.1 x", NULL};
     for (const char **text = texts; *text != NULL; text++) {
         struct run run = run_student(.function = "server_listen", .args = {*text, "0", "128"});
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == EINVAL,

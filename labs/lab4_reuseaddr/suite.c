@@ -365,7 +365,7 @@ Test(restarting, one_address_and_the_backlog,
 
 Test(restarting, text_that_is_no_address, .description = "text that is no address is EINVAL")
 {
-    const char *texts[] = {"300.0.0.1", "127.0.0.1 x", "localhost", "*", NULL};
+    const char *texts[] = {"300.0.0.1", "127.0.0.1 x", "localhost", NULL};
     for (const char **text = texts; *text != NULL; text++) {
         struct run run = run_student(.function = "reuse_listen", .args = {*text, "0", "128", "on"});
         expect(result_of(run, 1) == -1 && errno_of(run, 1) == EINVAL,
