@@ -438,11 +438,13 @@ Test(talking, words_are_bytes, .description = "words that other servers obey com
 Test(talking, has_no_time_limit, .description = "a client may be silent, or read nothing, for as long as it likes")
 {
     struct bytes message = random_bytes(random_number(50000, 60000));
+    struct bytes first = {message.data, 1000}, rest = {(const char *)message.data + 1000, message.len - 1000};
     struct run run = start_student(.function = "serve_client",
                                    .faults = "recv 1-2 reaches its time limit; send 1-2 reaches its time limit; "
                                              "poll 1-9 reaches its time limit");
-    struct peer client = peer_connects(run, "small buffers; send $1; half-close; receive to end slowly",
-                                       .data = {message});
+    struct peer client = peer_connects(
+        run, "small buffers; send $1; wait until read; send $2; half-close; receive to end slowly",
+        .data = {first, rest});
     expect_received(client, message);
 }
 
