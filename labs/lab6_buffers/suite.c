@@ -782,8 +782,8 @@ Test(deadlock, sixty_four_kib_to_an_echo, .description = "64 KiB go to an echo a
 Test(deadlock, both_send_first, .description = "the peer sends all before it reads anything, and so would you")
 {
     struct bytes out = random_bytes(BETWEEN), in = random_bytes(BETWEEN);
-    struct peer server = peer_listens(format("small buffers; send $1; receive %d bytes; expect end", BETWEEN),
-                                      .data = {in});
+    struct peer server = peer_listens(
+        format("small buffers; send $1; wait until read; receive %d bytes; expect end", BETWEEN), .data = {in});
     struct run run = run_student(.function = "exchange", .input = out,
                                  .args = {SMALL, WITH(server), number(BETWEEN), number(BETWEEN)});
     expect_in(run, in);
