@@ -212,7 +212,7 @@ class StudentRun:
 
     def _limits(self, room: Room) -> dict[str, int]:
         limits = self.limits
-        found = {"cpu": round(scaled(BACKSTOP_CPU)), "fsize": round(scaled(limits.output_mb << 20)), "nproc": room.processes(limits.processes),
+        found = {"cpu": round(scaled(BACKSTOP_CPU)), "fsize": limits.output_mb << 20, "nproc": room.processes(limits.processes),
                  "nofile": self.request.nofile or 1024}
         if not self.request.tool:
             found["memory"] = limits.memory_mb << 20

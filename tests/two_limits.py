@@ -3,9 +3,10 @@
     tests/two_limits.py [--sample N] [--only NAME,...] [--load N] [--slowness S] [LAB...]
 
 The second time busy loops share each processor with the grader, and limits of time are scaled by SLOWNESS. Each test
-whose status or cause differs is printed; exit status 1 if one did. Of a mutant whose threads race it only counts that
-it fails what it must: it is another program at each run, and what else differs is told apart. Without --sample all solutions, variants and
-mutants are judged; with it so many of them, chosen by SEED. --only takes those that differed last time again.
+whose status or cause differs is printed; exit status 1 if one did. Of a mutant that races, its threads or it and its
+peer, it only counts that it fails what it must: it is another program at each run, and what else differs is told apart.
+Without --sample all solutions, variants and mutants are judged; with it so many of them, chosen by SEED. --only takes
+those that differed last time again.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def main() -> int:
                 chance += not counts
                 print(f"  {name}: {test}: {one.get(test)}, then {other.get(test)}{'' if counts else ' (it races)'}", flush=True)
     print(f"{len(programs)} programs, {count} verdicts; {seconds:.0f} s, and {longer:.0f} s beside {options.load} busy loops with "
-          f"SLOWNESS={options.slowness}: {differed} differ, and {chance} of programs whose threads race")
+          f"SLOWNESS={options.slowness}: {differed} differ, and {chance} of programs that race")
     return differed > 0
 
 

@@ -21,7 +21,7 @@ HOLD_SECONDS = 10
 TRIES = 5
 OPTIONS = {"SO_REUSEADDR": socket.SO_REUSEADDR, "SO_REUSEPORT": socket.SO_REUSEPORT, "SO_SNDBUF": socket.SO_SNDBUF,
            "SO_RCVBUF": socket.SO_RCVBUF}
-TCP_OPTIONS = {"TCP_USER_TIMEOUT": 18}
+TCP_OPTIONS = {"TCP_USER_TIMEOUT": 18}       # tcp(7); the types of the socket module leave it out
 UNREAD = ("FIN_WAIT1", "CLOSING", "LAST_ACK")      # with bytes before the end that the client doesn't read
 EARLIER = {"CLOSING": ("FIN_WAIT1",), "LAST_ACK": ("CLOSE_WAIT",)}
 SMALL = 4096                        # bytes of a receive buffer

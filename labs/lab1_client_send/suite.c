@@ -292,6 +292,8 @@ Test(sending_everything, more_than_an_int_counts,
 {
     struct peer server = peer_listens("receive 1000 bytes; reset");
     struct run run = run_student(.function = "send_all", .args = {"--mebibytes", "4096", LOOPBACK, port_of(server)});
+    expect(result_of(run, 1) == -1, "of 4 GiB the peer took 1000 bytes, and reset; send_all() returned %s, not -1",
+           returned(run, 1));
     expect_error_in(run, (int[]){ECONNRESET, EPIPE, ENOMEM, 0});
 }
 

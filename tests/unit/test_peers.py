@@ -695,5 +695,5 @@ def test_a_port_is_one_tests_until_it_has_ended_though_others_draw_alike() -> No
     for test in tests:
         test.scene.close()
     again: Any = SimpleNamespace(chance=random.Random(7), scene=Scene())
-    assert PeerVerbs.do_free_port(again, []) == given[0]
+    assert PeerVerbs.do_free_port(again, []) in given
     again.scene.close()
