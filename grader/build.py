@@ -260,7 +260,8 @@ def _given(lab: Lab) -> list[Path]:
     """main.o and probe.o of the lab, then the archive of what all labs share.
 
     Each of the two holds what it uses of the archive, and no name of it but main can be seen from outside: whatever a
-    student's own function is called, it stands in nobody's way. What the student uses comes from the archive.
+    student's own function is called, it stands in nobody's way. What the student uses comes from the archive. A probe
+    may stand in for the C library's fopen(), which the archive's table.c calls.
     """
     shared = sorted(GIVEN.glob("*.c"))
     sources = [lab.folder / "main.c", lab.folder / "probe.c", *shared]
@@ -272,9 +273,9 @@ def _given(lab: Lab) -> list[Path]:
         _build_kit(["rcs", "given.a", *(f"{source.stem}.o" for source in shared)], folder, "ar")
         for name in ("main.o", "probe.o"):
             _build_kit(["-r", "-nostdlib", name, "given.a", "-o", f"whole-{name}"], folder)
-            _build_kit(["--keep-global-symbol=main", f"whole-{name}", name], folder, "objcopy")
+            _build_kit(["--keep-global-symbol=main", "--keep-global-symbol=fopen", f"whole-{name}", name], folder, "objcopy")
 
-    built = _cached(f"{lab.id}-given", [*sources, *headers], [*words[:5], "whole"], make)
+    built = _cached(f"{lab.id}-given", [*sources, *headers], [*words[:5], "main, fopen"], make)
     return [built / "main.o", built / "probe.o", built / "given.a"]
 
 

@@ -195,7 +195,7 @@ Test(one_recv, interrupted, .description = "a signal that interrupts recv() lose
     struct bytes text = a_text();
     struct peer server = peer_listens("send $1; close", .data = {text});
     struct run run = run_student(.function = "recv_some", .args = {"--when-left", LOOPBACK, port_of(server), "1024"},
-                                 .times = "2", .faults = "recv 1-3 fails with EINTR");
+                                 .times = "2", .faults = "recv 1-40 fails with EINTR");
     expect_data(run, 1, text);
     expect_end(run, 2);
 }
@@ -491,6 +491,9 @@ Test(lines, too_long, .description = "a line that doesn't fit is EMSGSIZE, and i
         expect_failure(run, 1, EMSGSIZE);
         expect_in_room(run);
     }
+    struct peer server = peer_listens("send 'hello'; close"); /* nor does it look for the end */
+    struct run run = run_student(.function = "recv_line", .args = {"--when-left", LOOPBACK, port_of(server), "6"});
+    expect_failure(run, 1, EMSGSIZE);
 }
 
 Test(lines, too_long_by_one,
@@ -933,6 +936,17 @@ Test(whole_reply, ended_before_it_has_read,
     struct run run = run_student(.function = "client_ask", .args = {LOOPBACK, port_of(server)}, .input = request);
     expect_reply(run, 1, bytes_of(""));
     go(server);
+    expect_received(server, request);
+
+    /* Midway through the request its end is there to be seen. */
+    server = peer_listens("receive 1000 bytes; half-close; wait for go; receive to end");
+    run = start_student(.function = "client_ask", .args = {LOOPBACK, port_of(server)}, .input = request,
+                        .faults = "send 2 waits; send takes at most 1000 bytes");
+    wait_peer_settled(server);
+    release(run);
+    go(server);
+    wait_exit(run);
+    expect_reply(run, 1, bytes_of(""));
     expect_received(server, request);
 }
 

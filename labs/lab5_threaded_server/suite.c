@@ -114,7 +114,7 @@ Test(threads, interrupted, .description = "a signal may interrupt accept(), recv
 {
     struct bytes message = random_bytes(random_number(1000, 5000));
     struct run run = a_server_where(
-        "accept 1-2 fails with EINTR; recv 1-3 fails with EINTR; recv takes at most 700 bytes;"
+        "accept 1-40 fails with EINTR; recv 1-40 fails with EINTR; recv takes at most 700 bytes;"
         "every 2nd send fails with EINTR; send takes at most 400 bytes");
     struct peer client = peer_connects(run, "send $1; half-close; receive to end", .data = {message});
     expect_received(client, message);
@@ -228,6 +228,17 @@ Test(own_argument, talks_in_turn,
                 bytes_of(format("listening %s\nclient %s\nreceived 1\nclient %s\nreceived 1\nreceived 1\nreceived 1\n"
                                 "received 1\ngone %s\ngone %s\n",
                                 listener_address(run), first, second, first, second)));
+
+    run = a_server_where("send takes at most 5 bytes");
+    struct peer client = peer_connects(run, "send 40 random bytes; expect the same; half-close; expect end");
+    expect_happy(client);
+    wait_settled(run);
+    int told = 0, received = count_calls(run, "recv");
+    for (const char *at = output_of(run).data; (at = strstr(at, "received ")) != NULL; at++)
+        told++;
+    expect(told <= received || received == 0, /* it may read by stdio */
+           "\"received\" was told %d times, and recv() was called %d times: it tells of recv(), not of send()", told,
+           received);
 }
 
 Test(own_argument, no_memory_goes_wrong,
@@ -541,6 +552,23 @@ Test(bad_clients, no_descriptor_left,
     go(first);
     expect_happy(first);
     expect_happy(second);
+}
+
+/* Nine waits are over at once, the first by a signal: how long is the tenth? */
+Test(bad_clients, each_wait_is_short,
+     .description = "each of these waits is a second at most, however often there is no descriptor")
+{
+    struct run run = start_student(.function = "server_start", .stay = true,
+                                   .faults = "accept 1 waits; accept 1-10 fails with EMFILE; nap 1 fails with EINTR; "
+                                             "nap 2-9 reaches its time limit; poll 1 fails with EINTR; "
+                                             "poll 2-9 reaches its time limit");
+    struct peer client = peer_connects(run, ECHO_ROUND);
+    wait_connected(client);
+    release(run);
+    if (sleeps_for(run, 300) && count_calls(run, "accept") < 10)
+        return; /* it waits by a call that nothing strikes: all its waits are in the way */
+    expect(!sleeps_for(run, 1100), "accept() failed for the tenth time, and its thread waits for more than a second");
+    expect_happy(client);
 }
 
 Test(bad_clients, no_memory_for_a_moment,

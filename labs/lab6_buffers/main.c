@@ -189,7 +189,7 @@ static int watch_queues(int fd, const char *message, size_t len)
             return failed("queues");
         if (len == 0 && now.unacked == 0 && far_end_unread(fd) <= 0)
             return DONE;
-        ssize_t n = send_within(fd, message, len, LOOK_EVERY_MS);
+        ssize_t n = len > 0 ? send_within(fd, message, len, LOOK_EVERY_MS) : 0;
         if (n == -1 && errno != ETIMEDOUT)
             return failed("send_within");
         if (n > 0) {

@@ -19,7 +19,7 @@
  *     --send-buffer N     ask for these buffers before the connection is made
  *     --recv-buffer N
  *     --nonblocking       the connection doesn't block
- *     --fill              fill its send buffer first
+ *     --fill              fill its send buffer first; with --hold once more after the line
  *     --when-left         wait until the peer has closed or reset the connection
  *     --rest              exchange: read afterwards to the end what else has come
  *     --listener          queues: ask a socket that listens
@@ -180,8 +180,11 @@ static void prepare(int fd)
         wait_until_peer_left(fd);
     if (options.nonblocking)
         fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (options.hold)
+    if (options.hold) {
         wait_for_line();
+        if (options.fill) /* what the peer's kernel has taken since has left room */
+            fill_it(fd);
+    }
 }
 
 /* ---- the functions under test ------------------------------------------------ */
