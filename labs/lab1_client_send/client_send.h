@@ -30,8 +30,9 @@ int client_connect(const char *ip, uint16_t port);
  * Returns 0 once the kernel has taken them all, even if it took them in parts,
  * or a signal came in between, and however long a slow peer takes. -1 with
  * errno: how many had gone by then isn't told. A peer that has left is such an
- * error (EPIPE, ECONNRESET), and never the end of your program, which may
- * ignore SIGPIPE for good. The caller closes fd: it is open afterwards.
+ * error (EPIPE, ECONNRESET), and never the end of your program. (Ignoring
+ * SIGPIPE, and leaving it so, is one way.) The caller closes fd: it is open
+ * afterwards.
  */
 int send_all(int fd, const void *data, size_t len);
 

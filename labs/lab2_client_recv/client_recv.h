@@ -11,7 +11,8 @@
  *   means nothing, be it in the middle of a character.
  * - A signal that interrupts a call is no failure and loses nothing.
  * - The end is the peer's orderly close. A reset is not the end: that is -1,
- *   after all that came before it. (The kernel tells it once: ask no more.)
+ *   after all that came before it. (The kernel tells it once: the next recv()
+ *   would say that the stream has ended.)
  *
  * The first four receive from a connected fd, which blocks (no O_NONBLOCK) and
  * is open afterwards: the caller closes it. They take no byte that is for a
