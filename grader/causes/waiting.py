@@ -250,7 +250,8 @@ def _wrong_bytes(evidence: Evidence) -> bool:
        "taken: data + sent.")
 def no_advance(evidence: Evidence) -> Sure | None:
     return next((at(following) for call, following in _steps(evidence) if following.args[POINTER] == call.args[POINTER]
-                 and len(call.data) > 1 and following.data[:len(call.data)] == call.data[:len(following.data)]
+                 and 1 < len(call.data) and (call.result or 0) < (call.size or 0)
+                 and following.data[:len(call.data)] == call.data[:len(following.data)]
                  and _wrong_bytes(evidence)), None)
 
 
@@ -300,12 +301,12 @@ def half_closes(evidence: Evidence) -> Sure | None:
 def half_done(evidence: Evidence) -> Sure | None:
     what, run = asked(evidence), evidence.run
     out, into = what.number(0), what.number(1)
-    if what.function != "exchange" or returned(evidence) != 0 or run is None or run.times > 1:
+    if what.function != "exchange" or returned(evidence) != 0 or run is None:
         return None
     if len({call.thread for call in all_own(evidence)}) > 1 or own_calls(evidence, "fork") or out is None or into is None:
         return None
     calls = [call for call in (*own_recvs(evidence), *own_sends(evidence))]
-    half = taken(own_sends(evidence)) < out or taken(own_recvs(evidence)) < into
+    half = taken(own_sends(evidence)) < out * run.times or taken(own_recvs(evidence)) < into * run.times
     return (at(calls[-1]) if calls else Sure()) if half else None
 
 

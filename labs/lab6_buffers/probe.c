@@ -313,7 +313,7 @@ static void call_exchange(char **argv)
         report_begin();
         int result = exchange(fd, data, len, in, in_len);
         int error = errno;
-        report_bytes("in", in, in_len);
+        report_bytes(i == 0 ? "in" : "in2", in, in_len); /* of the first call, and of the last */
         report_number("beyond", changed_beyond(in, in_len));
         report_call(result, error);
         free(in);

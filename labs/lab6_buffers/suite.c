@@ -869,7 +869,9 @@ Test(deadlock, two_in_a_row, .description = "it ends neither side's stream: a se
     struct run run = run_student(.function = "exchange", .input = out, .times = "2",
                                  .args = {WITH(server), number((long long)out.len), number((long long)out.len)});
     expect(result_of(run, 1) == 0, "the first exchange() returned %s, not 0", returned(run, 1));
+    expect_same(run, "what the first exchange() received", bytes_reported(run, "in"), out);
     expect(result_of(run, 2) == 0, "the second exchange() returned %s, not 0", returned(run, 2));
+    expect_same(run, "what the second exchange() received", bytes_reported(run, "in2"), out);
     expect_received(server, join_bytes(out, out));
 }
 
