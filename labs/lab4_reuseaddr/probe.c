@@ -141,6 +141,7 @@ static void use_up_descriptors(void)
 static bool table_is_empty;
 
 /* In the place of the C library's: read_table() reads the kernel's table by it. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the library's names are reserved */
 FILE *fopen(const char *path, const char *mode)
 {
     bool empty = table_is_empty && strncmp(path, "/proc/net/tcp", strlen("/proc/net/tcp")) == 0;
